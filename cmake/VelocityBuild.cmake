@@ -1,0 +1,52 @@
+# How every target of the tree is compiled, and the three functions that make them.
+#
+#   velocity_room(<name> SOURCES … [PUBLIC …] [PRIVATE …])   a room of the house as a static library velocity_<name>
+#   velocity_test(<name> SOURCES … LINK …)                   a GoogleTest program; each of its tests is a test of ctest
+#   velocity_python_test(<name> FILE … [TIMEOUT s])          a pytest file run against the built server
+include_guard(GLOBAL)
+
+option(VELOCITY_TESTS "build the tests" ON)
+set(VELOCITY_SANITIZE "" CACHE STRING "sanitizers, as for -fsanitize=")
+option(VELOCITY_WERROR "warnings are errors" OFF)
+
+find_program(VELOCITY_CCACHE ccache)
+if(VELOCITY_CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER "${VELOCITY_CCACHE}")
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${VELOCITY_CCACHE}")
+endif()
+
+add_compile_options(-Wall -Wextra -Wpedantic -Wnon-virtual-dtor $<$<BOOL:${VELOCITY_WERROR}>:-Werror>)
+add_compile_definitions(_FORTIFY_SOURCE=$<IF:$<CONFIG:Debug>,0,2>)
+add_compile_options(-fstack-protector-strong)
+add_link_options(-Wl,-z,relro,-z,now)
+if(VELOCITY_SANITIZE)
+  add_compile_options(-fsanitize=${VELOCITY_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${VELOCITY_SANITIZE})
+endif()
+
+function(velocity_room name)
+  cmake_parse_arguments(ROOM "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(velocity_${name} STATIC ${ROOM_SOURCES})
+  target_include_directories(velocity_${name} PUBLIC "${PROJECT_SOURCE_DIR}")
+  target_link_libraries(velocity_${name} PUBLIC ${ROOM_PUBLIC} PRIVATE ${ROOM_PRIVATE})
+endfunction()
+
+function(velocity_test name)
+  cmake_parse_arguments(TEST "" "TIMEOUT" "SOURCES;LINK" ${ARGN})
+  if(NOT TEST_TIMEOUT)
+    set(TEST_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${TEST_SOURCES})
+  target_link_libraries(${name} PRIVATE ${TEST_LINK} GTest::gmock GTest::gtest_main)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}." PROPERTIES TIMEOUT ${TEST_TIMEOUT})
+endfunction()
+
+function(velocity_python_test name)
+  cmake_parse_arguments(TEST "" "FILE;TIMEOUT" "" ${ARGN})
+  if(NOT TEST_TIMEOUT)
+    set(TEST_TIMEOUT 300)
+  endif()
+  add_test(NAME ${name} COMMAND python3 -m pytest -q -p no:cacheprovider "${CMAKE_CURRENT_SOURCE_DIR}/${TEST_FILE}")
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${TEST_TIMEOUT}
+    ENVIRONMENT "VELOCITY_BUILD=${PROJECT_BINARY_DIR};VELOCITY_SOURCE=${PROJECT_SOURCE_DIR};PYTHONPATH=${PROJECT_SOURCE_DIR}/tests/support;PYTHONDONTWRITEBYTECODE=1")
+endfunction()

@@ -1,0 +1,149 @@
+#include "framework/model/field_reader.hpp"
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace velocity::model {
+namespace {
+
+constexpr std::size_t kMaxNameBytes = 256;
+constexpr std::size_t kMaxNameCharacters = 64;
+
+std::size_t characters(std::string_view utf8) {
+  std::size_t count = 0;
+  for (const unsigned char c : utf8)
+    if ((c & 0xc0) != 0x80) ++count;
+  return count;
+}
+
+}  // namespace
+
+std::optional<std::string> name_fault(std::string_view name) {
+  if (name.empty()) return "must not be empty";
+  if (name.size() > kMaxNameBytes || characters(name) > kMaxNameCharacters) return "must have at most 64 characters";
+  if (name == "." || name == "..") return "must not be \".\" or \"..\"";
+  if (name.front() == ' ' || name.back() == ' ') return "must not begin or end with a space";
+  for (const unsigned char c : name) {
+    if (c < 0x20 || c == 0x7f) return "must not have control characters";
+    if (c == '/') return "must not have a slash";
+  }
+  return std::nullopt;
+}
+
+FieldReader::FieldReader(const Json& object, std::string path) : object_(object), path_(std::move(path)) {
+  if (!object_.is_object()) note_at(path_, "must be an object");
+}
+
+const Json* FieldReader::find(std::string_view field) const {
+  if (!object_.is_object()) return nullptr;
+  const auto found = object_.find(field);
+  return found == object_.end() || found->is_null() ? nullptr : &*found;
+}
+
+bool FieldReader::has(std::string_view field) const { return find(field) != nullptr; }
+
+std::optional<std::int64_t> FieldReader::integer_value(const Json& value, const std::string& path, std::int64_t min, std::int64_t max) {
+  std::optional<std::int64_t> number;
+  if (value.is_number_unsigned()) {
+    const auto raw = value.get<std::uint64_t>();
+    if (raw <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) number = static_cast<std::int64_t>(raw);
+  } else if (value.is_number_integer()) {
+    number = value.get<std::int64_t>();
+  } else if (value.is_string()) {
+    const auto& text = value.get_ref<const std::string&>();
+    std::int64_t parsed = 0;
+    const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), parsed);
+    if (fault == std::errc() && end == text.data() + text.size()) number = parsed;
+  }
+  if (number && *number >= min && *number <= max) return number;
+  note_at(path, max == std::numeric_limits<std::int64_t>::max() ? fmt::format("must be a whole number of at least {}", min)
+                                                                 : fmt::format("must be a whole number from {} to {}", min, max));
+  return std::nullopt;
+}
+
+std::optional<std::int64_t> FieldReader::integer(std::string_view field, std::int64_t min, std::int64_t max) {
+  const auto* value = find(field);
+  return value ? integer_value(*value, path_of(field), min, max) : std::nullopt;
+}
+
+std::optional<bool> FieldReader::boolean(std::string_view field) {
+  const auto* value = find(field);
+  if (!value) return std::nullopt;
+  if (value->is_boolean()) return value->get<bool>();
+  if (value->is_string()) {  // forms and query strings have no other way to say it
+    const auto& text = value->get_ref<const std::string&>();
+    if (text == "true") return true;
+    if (text == "false") return false;
+  }
+  note(field, "must be true or false");
+  return std::nullopt;
+}
+
+std::optional<std::string> FieldReader::text(std::string_view field, std::size_t max_bytes) {
+  const auto* value = find(field);
+  if (!value) return std::nullopt;
+  if (!value->is_string()) {
+    note(field, "must be a string");
+    return std::nullopt;
+  }
+  const auto& text = value->get_ref<const std::string&>();
+  if (text.size() > max_bytes) {
+    note(field, fmt::format("must have at most {} bytes", max_bytes));
+    return std::nullopt;
+  }
+  return text;
+}
+
+std::optional<std::string> FieldReader::name(std::string_view field) {
+  auto value = text(field);
+  if (!value) return std::nullopt;
+  if (auto fault = name_fault(*value)) {
+    note(field, std::move(*fault));
+    return std::nullopt;
+  }
+  return value;
+}
+
+std::vector<std::int64_t> FieldReader::integers(std::string_view field, std::int64_t min, std::int64_t max) {
+  std::vector<std::int64_t> numbers;
+  const auto* values = array(field);
+  if (!values) return numbers;
+  for (std::size_t i = 0; i < values->size(); ++i)
+    if (const auto number = integer_value((*values)[i], path_of(field) + "/" + std::to_string(i), min, max)) numbers.push_back(*number);
+  return numbers;
+}
+
+const Json* FieldReader::array(std::string_view field) {
+  const auto* value = find(field);
+  if (!value) return nullptr;
+  if (value->is_array()) return value;
+  note(field, "must be an array");
+  return nullptr;
+}
+
+std::optional<Uuid> FieldReader::uuid(std::string_view field) {
+  const auto* value = find(field);
+  if (!value) return std::nullopt;
+  if (value->is_string())
+    if (const auto uuid = Uuid::parse(value->get_ref<const std::string&>())) return uuid;
+  note(field, "must be a UUID");
+  return std::nullopt;
+}
+
+void FieldReader::note(std::string_view field, std::string message) { note_at(path_of(field), std::move(message)); }
+
+void FieldReader::note_at(std::string path, std::string message) { problems_.push_back({std::move(path), std::move(message)}); }
+
+void FieldReader::absorb(FieldReader&& other) {
+  for (auto& problem : other.problems_) problems_.push_back(std::move(problem));
+  other.problems_.clear();
+}
+
+std::string FieldReader::path_of(std::string_view field) const { return path_ + "/" + std::string(field); }
+
+void FieldReader::finish() {
+  if (!problems_.empty()) throw Error(std::move(problems_));
+}
+
+}  // namespace velocity::model

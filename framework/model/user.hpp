@@ -1,0 +1,42 @@
+// Users, groups and what an authkey stands for. Included by the store and the identity service.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <set>
+#include <string>
+
+#include "framework/model/uuid.hpp"
+
+namespace velocity::model {
+
+// Groups that always exist.
+inline constexpr Gid kRootGroup{0};
+inline constexpr Gid kUserManagers{1};
+inline constexpr Gid kCatalogManagers{2};
+inline constexpr Gid kPoolManagers{3};
+inline constexpr Uid kRootUser{0};
+
+struct User {
+  Uid uid{};
+  std::string name;
+  std::string password_hash;  // libsodium's Argon2id string
+  Gid own_group{};            // removed with the user
+  std::set<Gid> groups;       // all that the user is in, its own included
+};
+
+struct Group {
+  Gid gid{};
+  std::string name;
+};
+
+// Only a keyed hash of an authkey is ever kept.
+using AuthkeyHash = std::array<std::uint8_t, 32>;
+
+struct Authkey {
+  AuthkeyHash hash{};
+  Uid uid{};
+  std::int64_t expires = 0;  // Unix seconds
+};
+
+}  // namespace velocity::model
