@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "framework/model/phase.hpp"
 #include "framework/model/uuid.hpp"
 
 namespace velocity::model {
@@ -28,9 +29,10 @@ struct User {
 struct Group {
   Gid gid{};
   std::string name;
+  Phase phase = Phase::ready;
 };
 
-// Only a keyed hash of an authkey is ever kept.
+// Only a hash of an authkey is ever kept: the key itself has 256 random bits, so the hash needs no salt.
 using AuthkeyHash = std::array<std::uint8_t, 32>;
 
 struct Authkey {

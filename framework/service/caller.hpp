@@ -1,0 +1,23 @@
+// Who asks. Made by Sessions from an authkey, once per request; included by every service.
+#pragma once
+
+#include <memory>
+
+#include "framework/model/user.hpp"
+
+namespace velocity::service {
+
+class Caller {
+ public:
+  explicit Caller(std::shared_ptr<const model::User> user) : user_(std::move(user)) {}
+  model::Uid uid() const { return user_->uid; }
+  const model::User& user() const { return *user_; }
+  bool is_root() const { return user_->groups.count(model::kRootGroup) > 0; }
+  bool in(model::Gid group) const { return is_root() || user_->groups.count(group) > 0; }  // root is in all
+  bool member_of(model::Gid group) const { return user_->groups.count(group) > 0; }        // to the letter
+
+ private:
+  std::shared_ptr<const model::User> user_;
+};
+
+}  // namespace velocity::service

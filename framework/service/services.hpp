@@ -1,0 +1,28 @@
+// All that the server's rooms may call. Included by the edge and the REST room; the daemon makes it.
+#pragma once
+
+#include "framework/plugin/registry.hpp"
+#include "framework/service/accounts.hpp"
+#include "framework/service/catalogs.hpp"
+#include "framework/service/inventory.hpp"
+#include "framework/service/machines.hpp"
+#include "framework/service/power.hpp"
+#include "framework/service/resources.hpp"
+#include "framework/service/sessions.hpp"
+#include "framework/service/uploads.hpp"
+
+namespace velocity::service {
+
+struct Services {
+  Inventory& inventory;
+  const plugin::Registry& registry;
+  Sessions& sessions;
+  Accounts& accounts;
+  Catalogs& catalogs;
+  Resources& resources;
+  Uploads& uploads;
+  Machines& machines;
+  Power& power;
+};
+
+}  // namespace velocity::service

@@ -1,0 +1,66 @@
+#include "framework/store/state_directory.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "framework/model/error.hpp"
+
+namespace velocity::store {
+namespace {
+
+using model::Error;
+using model::ErrorCode;
+
+void make_private(const std::filesystem::path& directory) {
+  if (::mkdir(directory.c_str(), 0700) == 0) return;
+  struct stat status{};
+  if (::lstat(directory.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
+    throw Error(ErrorCode::storage_failed, fmt::format("Cannot make the directory {}: {}", directory.string(), std::strerror(errno)));
+  if (status.st_uid != ::geteuid())
+    throw Error(ErrorCode::storage_failed, fmt::format("The directory {} belongs to another user. Give another one with --state", directory.string()));
+  if ((status.st_mode & 077) != 0 && ::chmod(directory.c_str(), 0700) != 0)
+    throw Error(ErrorCode::storage_failed, fmt::format("Cannot make the directory {} private: {}", directory.string(), std::strerror(errno)));
+}
+
+int take_lock(const std::filesystem::path& file, const std::filesystem::path& directory) {
+  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) throw Error(ErrorCode::storage_failed, fmt::format("Cannot open {}: {}", file.string(), std::strerror(errno)));
+  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) {
+    const auto text = fmt::format("{}\n", ::getpid());
+    if (::ftruncate(fd, 0) != 0 || ::write(fd, text.data(), text.size()) < 0) {
+      // The number only serves the message below; the lock holds without it.
+    }
+    return fd;
+  }
+  char holder[32] = {};
+  const auto length = ::read(fd, holder, sizeof holder - 1);
+  ::close(fd);
+  std::string who(holder, length > 0 ? static_cast<std::size_t>(length) : 0);
+  while (!who.empty() && who.back() == '\n') who.pop_back();
+  throw Error(ErrorCode::storage_failed, fmt::format("Another server{} uses the state directory {}. Stop it, or give another directory with --state",
+                                                     who.empty() ? "" : " (process " + who + ")", directory.string()));
+}
+
+}  // namespace
+
+StateDirectory::StateDirectory(const std::filesystem::path& directory) {
+  std::error_code failed;
+  std::filesystem::create_directories(std::filesystem::absolute(directory).parent_path(), failed);
+  directory_ = std::filesystem::weakly_canonical(std::filesystem::absolute(directory), failed);
+  if (failed) throw Error(ErrorCode::storage_failed, fmt::format("Cannot use the state directory {}: {}", directory.string(), failed.message()));
+  make_private(directory_);
+  lock_ = take_lock(directory_ / "lock", directory_);
+  for (const auto& part : {directory_ / "pools", pool(), incoming(), nvram(), libvirt(), run(), log(), console_logs(), cache()}) make_private(part);
+}
+
+StateDirectory::~StateDirectory() {
+  if (lock_ >= 0) ::close(lock_);
+}
+
+}  // namespace velocity::store
