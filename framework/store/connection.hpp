@@ -10,7 +10,7 @@
 
 namespace velocity::store {
 
-struct Database::Connection {
+struct Connection {
   SQLite::Database sqlite;
   std::map<std::string, SQLite::Statement> prepared;
   unsigned long long statements = 0;
@@ -20,12 +20,9 @@ struct Database::Connection {
   SQLite::Statement& statement(const std::string& sql);
 };
 
-// Calls `work`; SQLite's exceptions leave as Error(storage_full | storage_failed).
-template <class Work>
-auto walled(Work work);
-
 [[noreturn]] void rethrow(const SQLite::Exception& error);
 
+// Calls `work`; SQLite's exceptions leave as Error(storage_full | storage_failed).
 template <class Work>
 auto walled(Work work) {
   try {

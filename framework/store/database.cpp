@@ -52,7 +52,7 @@ void rethrow(const SQLite::Exception& error) {
   throw Error(ErrorCode::storage_failed, "The database cannot be used", fmt::format("{} (SQLite {})", error.what(), error.getExtendedErrorCode()));
 }
 
-Database::Connection::Connection(const std::filesystem::path& file) : sqlite(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE) {
+Connection::Connection(const std::filesystem::path& file) : sqlite(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE) {
   std::filesystem::permissions(file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
   sqlite.setBusyTimeout(5000);
   sqlite.exec("PRAGMA journal_mode = WAL");
@@ -64,7 +64,7 @@ Database::Connection::Connection(const std::filesystem::path& file) : sqlite(fil
   migrate(sqlite, file);
 }
 
-SQLite::Statement& Database::Connection::statement(const std::string& sql) {
+SQLite::Statement& Connection::statement(const std::string& sql) {
   ++statements;
   auto found = prepared.find(sql);
   if (found == prepared.end()) found = prepared.emplace(sql, SQLite::Statement(sqlite, sql)).first;

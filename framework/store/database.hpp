@@ -26,6 +26,7 @@ struct Contents {
 };
 
 class Transaction;
+struct Connection;  // connection.hpp
 
 // One connection; the caller sees to it that one thread at a time uses it. Every function throws Error(storage_full | storage_failed); SQLite's own text is
 // in the detail. WAL, synchronous=FULL: what is committed survives a loss of power.
@@ -43,7 +44,6 @@ class Database {
 
  private:
   friend class Transaction;
-  struct Connection;
   std::unique_ptr<Connection> connection_;
 };
 
@@ -75,7 +75,7 @@ class Transaction {
   void commit();
 
  private:
-  Database::Connection& connection_;
+  Connection& connection_;
   bool open_ = true;
 };
 

@@ -187,7 +187,7 @@ void Transaction::set_last(model::Gid gid) {
 
 namespace {
 
-void load_people(Database::Connection& db, Contents& contents) {
+void load_people(Connection& db, Contents& contents) {
   auto& groups = db.statement("SELECT gid, name, phase FROM groups ORDER BY gid");
   while (groups.executeStep()) contents.groups.push_back({gid_at(groups, 0), groups.getColumn(1).getString(), named_at<model::Phase>(groups, 2)});
   auto& users = db.statement("SELECT uid, name, password_hash, own_group FROM users ORDER BY uid");
@@ -206,7 +206,7 @@ void load_people(Database::Connection& db, Contents& contents) {
   }
 }
 
-void load_catalogs(Database::Connection& db, Contents& contents) {
+void load_catalogs(Connection& db, Contents& contents) {
   auto& catalogs = db.statement("SELECT cid, label, gid, phase FROM catalogs ORDER BY cid");
   while (catalogs.executeStep())
     contents.catalogs.push_back({id_at<model::CatalogId>(catalogs, 0), catalogs.getColumn(1).getString(), gid_at(catalogs, 2), {}, named_at<model::Phase>(catalogs, 3)});
@@ -216,7 +216,7 @@ void load_catalogs(Database::Connection& db, Contents& contents) {
       catalog->shares[gid_at(shares, 1)] = model::Permissions(static_cast<std::uint8_t>(shares.getColumn(2).getInt()));
 }
 
-void load_resources(Database::Connection& db, Contents& contents) {
+void load_resources(Connection& db, Contents& contents) {
   auto& rows = db.statement("SELECT rid, kind, type, label, gid, spec, created, phase FROM resources ORDER BY rid");
   while (rows.executeStep())
     contents.resources.push_back({id_at<model::ResourceId>(rows, 0), named_at<model::ResourceKind>(rows, 1), rows.getColumn(2).getString(), rows.getColumn(3).getString(),
@@ -227,7 +227,7 @@ void load_resources(Database::Connection& db, Contents& contents) {
                                 uploads.getColumn(4).getString(), uploads.getColumn(5).getInt64(), uploads.getColumn(6).getInt64(), id_at<model::ResourceId>(uploads, 7)});
 }
 
-void load_machines(Database::Connection& db, Contents& contents) {
+void load_machines(Connection& db, Contents& contents) {
   auto& rows = db.statement("SELECT vmid, name, cid, type, cpu_count, memory_mb, displays, autostart, rosetta, spec, created, phase FROM machines ORDER BY vmid");
   while (rows.executeStep()) {
     model::Machine machine;
