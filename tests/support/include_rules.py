@@ -1,0 +1,103 @@
+"""Who may know whom: reads every #include of the tree and lists the ones that look into a room they should not.
+The rules are those of docs/architecture.md, "Who may know whom". Run by tests/api/test_include_rules.py, or by hand: include_rules.py [ROOT]
+"""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import sys
+
+# Room → the rooms that it may include, besides itself. The longest matching name is a file's room.
+ROOMS: dict[str, tuple[str, ...]] = {
+    "framework/model": (),
+    "framework/plugin": ("framework/model", "sdk/include"),
+    "framework/libvirt": ("framework/model",),
+    "framework/storage": ("framework/model",),
+    "framework/store": ("framework/model",),
+    "framework/service": ("framework/model", "framework/plugin", "framework/libvirt", "framework/storage", "framework/store"),
+    "sdk/include": (),
+    "sdk": ("sdk/include",),
+    "plugins": ("sdk/include",),
+    "server": ("framework/model",),  # problem.hpp: from our errors to HTTP's
+    "server/edge": ("framework/service", "framework/model", "server"),
+    "server/rest": ("framework/service", "framework/model", "server", "server/edge"),
+    "server/openapi": ("framework/service", "framework/model", "server", "server/rest"),
+    "server/daemon": ("framework", "server", "sdk/include"),
+    "server/cli": (),
+}
+# The REST room speaks to the edge through one header alone.
+ONLY_HEADER = {("server/rest", "server/edge"): "server/edge/backend.hpp"}
+
+# One vendor, one room: how its headers begin → where they may be included.
+VENDORS: dict[str, tuple[str, ...]] = {
+    "boost/dll": ("framework/plugin",),
+    "libvirt/": ("framework/libvirt",),
+    "SQLiteCpp/": ("framework/store",),
+    "sqlite3.h": ("framework/store",),
+    "pistache/": ("server/rest",),
+    "boost/beast": ("server/edge", "server/cli"),
+    "boost/asio": ("server/edge", "server/cli"),
+    "valijson/": ("framework/plugin",),
+}
+ONE_FILE = ("valijson/",)
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
+SUFFIXES = {".c", ".h", ".cpp", ".hpp"}
+
+
+def room_of(path: str) -> str | None:
+    return max((room for room in ROOMS if path.startswith(room + "/")), key=len, default=None)
+
+
+def may_know(room: str, path: str, header: str) -> bool:
+    target = room_of(header)
+    if target is None or target == room:
+        # Each plugin is a room of its own.
+        return room != "plugins" or header.split("/")[:2] == path.split("/")[:2]
+    if not any(target == known or (known == "framework" and target.startswith("framework/"))
+               or (room == "server/daemon" and target.startswith(known)) for known in ROOMS[room]):
+        return False
+    only = ONLY_HEADER.get((room, target))
+    return only is None or header == only
+
+
+def faults_of(path: str, text: str) -> list[str]:
+    """What is wrong with the includes of one file, named as in the tree."""
+    room = room_of(path)
+    if room is None:
+        return []
+    faults = []
+    for mark, header in INCLUDE.findall(text):
+        for vendor, rooms in VENDORS.items():
+            if header.startswith(vendor) and room not in rooms:
+                faults.append(f"{path}: <{header}> belongs to {' and '.join(rooms)}")
+        if mark == '"' and "/" not in header and room != "sdk/include":
+            faults.append(f'{path}: "{header}" is no address; write it from the root of the tree')
+        if header.startswith("velocity/"):
+            header = "sdk/include/" + header
+        if header.startswith(("framework/", "server/", "plugins/", "sdk/")) and not may_know(room, path, header):
+            faults.append(f"{path}: {room} may not know {header}")
+    return faults
+
+
+def faults_in(root: pathlib.Path) -> list[str]:
+    faults: list[str] = []
+    users: dict[str, list[str]] = {vendor: [] for vendor in ONE_FILE}
+    for top in ("framework", "sdk", "plugins", "server"):
+        for file in sorted((root / top).rglob("*")):
+            if file.suffix not in SUFFIXES or not file.is_file():
+                continue
+            path, text = file.relative_to(root).as_posix(), file.read_text(errors="replace")
+            faults += faults_of(path, text)
+            for vendor, files in users.items():
+                if any(header.startswith(vendor) for _, header in INCLUDE.findall(text)):
+                    files.append(path)
+    faults += [f"{vendor} is for one file and is included by {', '.join(files)}" for vendor, files in users.items() if len(files) > 1]
+    return faults
+
+
+if __name__ == "__main__":
+    found = faults_in(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "."))
+    print("\n".join(found) or "every include is allowed")
+    sys.exit(bool(found))

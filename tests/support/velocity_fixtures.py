@@ -1,0 +1,42 @@
+"""The fixtures of all Python tests; tests/conftest.py brings them in."""
+
+import pytest
+
+import velocity
+
+
+@pytest.fixture(scope="module")
+def mock_server():
+    """A server over libvirt's test driver: quick, with no real guests. Shared by the tests of one file: use names of your own."""
+    with velocity.Server(hypervisor="test:///default") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def real_server():
+    """A server over the embedded QEMU driver, in emulation, which every machine can do. Shared by the tests of one file."""
+    with velocity.Server("--accel", "tcg") as server:
+        yield server
+
+
+@pytest.fixture
+def own_server():
+    """Makes servers that no other test shares; all are closed, and checked, at the end."""
+    servers = []
+
+    def make(*options, **more) -> velocity.Server:
+        servers.append(velocity.Server(*options, **more))
+        return servers[-1].start()
+
+    yield make
+    for server in servers:
+        server.close()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Shows the log of every running server under a test that failed."""
+    report = (yield).get_result()
+    if report.failed:
+        for server in list(velocity.Server.alive):
+            report.sections.append((f"log of velocityd in {server.state}", server.log[-6000:]))
