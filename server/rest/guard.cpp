@@ -1,0 +1,128 @@
+#include "server/rest/guard.hpp"
+
+#include <stdexcept>
+#include <utility>
+
+#include "server/problem.hpp"
+#include "server/rest/fields.hpp"
+
+namespace velocity::rest {
+namespace {
+
+using model::Error;
+using model::ErrorCode;
+
+constexpr int kInternalStatus = 500;
+constexpr int kUnauthorized = 401;
+
+// As a JSON string: what a client sent must not forge lines of the log.
+std::string one_line(const char* text) { return model::dump_json(text); }
+
+// For the one moment in which not even an error document can be made.
+Answer last_resort() noexcept {
+  Answer answer;
+  answer.status = kInternalStatus;
+  return answer;
+}
+
+}  // namespace
+
+const char* name(Method method) {
+  switch (method) {
+    case Method::get: return "GET";
+    case Method::post: return "POST";
+    case Method::put: return "PUT";
+    case Method::patch: return "PATCH";
+    case Method::remove: return "DELETE";
+    case Method::options: return "OPTIONS";
+  }
+  return "?";
+}
+
+Guard::Guard(const service::Sessions& sessions, std::shared_ptr<spdlog::logger> log, std::vector<Route> routes)
+    : sessions_(sessions), log_(std::move(log)) {
+  for (auto& route : routes) {
+    const auto path = route.path;
+    const auto method = route.method;
+    if (!offers_[path].emplace(method, std::move(route)).second)
+      throw std::logic_error(std::string("two routes for ") + name(method) + " " + path);
+  }
+}
+
+Answer Guard::answer(const Offer& offer, Incoming&& incoming) const noexcept {
+  try {
+    const std::string id = incoming.id;
+    try {
+      const auto route = offer.find(incoming.method);
+      return route == offer.end() ? not_allowed(offer, incoming) : serve(route->second, std::move(incoming));
+    } catch (...) {
+      return current_failure(id);
+    }
+  } catch (...) {
+    return last_resort();
+  }
+}
+
+Answer Guard::unknown_path(const Incoming& incoming) const noexcept {
+  try {
+    return failure(Error(ErrorCode::request_unknown_path, "There is nothing at this path"), incoming.id);
+  } catch (...) {
+    return last_resort();
+  }
+}
+
+Answer Guard::serve(const Route& route, Incoming&& incoming) const {
+  const Json query = read_form(incoming.query);
+  refuse_authkey_in_query(query);
+  Request request;
+  request.fields = read_body(incoming.body, incoming.content_type);
+  std::string authkey = take_authkey(request.fields, incoming.authorization);
+  // Who is asking comes before what is wrong with the question.
+  if (route.credential == Credential::caller) request.who = sessions_.caller(authkey);
+  if (route.credential == Credential::key) request.authkey = std::move(authkey);
+  // Many clients cannot send a body with these two.
+  if (route.method == Method::get || route.method == Method::remove) merge_query(request.fields, query);
+  request.path = std::move(incoming.path);
+  request.id = std::move(incoming.id);
+  request.peer = std::move(incoming.peer);
+  return route.handler(request);
+}
+
+Answer Guard::not_allowed(const Offer& offer, const Incoming& incoming) const {
+  const auto& [first_method, first] = *offer.begin();
+  static_cast<void>(first_method);
+  if (first.known && !incoming.path.empty() && !first.known(incoming.path.begin()->second)) return unknown_path(incoming);
+  std::string allowed;
+  for (const auto& [method, route] : offer) {
+    if (!allowed.empty()) allowed += ", ";
+    allowed += name(method);
+    if (method == Method::get) allowed += ", HEAD";
+  }
+  auto answer = failure(Error(ErrorCode::request_method_not_allowed, "This path offers " + allowed), incoming.id);
+  answer.headers.emplace_back(kAllowHeader, std::move(allowed));
+  return answer;
+}
+
+Answer Guard::failure(const Error& error, const std::string& id) const {
+  Answer answer{server::http_status(error.code()), model::dump_json(server::problem_document(error, id)), server::kProblemType, {}};
+  if (const int seconds = server::retry_after(error.code())) answer.headers.emplace_back(kRetryAfterHeader, std::to_string(seconds));
+  if (answer.status == kUnauthorized && (error.code() == ErrorCode::auth_required || error.code() == ErrorCode::auth_expired))
+    answer.headers.emplace_back(kAuthenticateHeader, "Bearer");
+  if (answer.status >= kInternalStatus) log_->error("request {}: {}: {}", id, model::name(error.code()), one_line(error.what()));
+  else if (!error.detail().empty()) log_->debug("request {}: {}: {}", id, model::name(error.code()), one_line(error.what()));
+  return answer;
+}
+
+Answer Guard::current_failure(const std::string& id) const {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return failure(error, id);
+  } catch (const std::exception& error) {
+    return failure(Error(ErrorCode::server_internal, "The server failed to do this", error.what()), id);
+  } catch (...) {
+    return failure(Error(ErrorCode::server_internal, "The server failed to do this", "something that is no exception was thrown"), id);
+  }
+}
+
+}  // namespace velocity::rest
