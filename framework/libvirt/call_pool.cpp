@@ -1,0 +1,136 @@
+#include "framework/libvirt/call_pool.hpp"
+
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "framework/model/error.hpp"
+
+namespace velocity::libvirt {
+
+using model::Error;
+using model::ErrorCode;
+
+namespace {
+constexpr std::chrono::seconds kGrace{2};
+}
+
+struct CallPool::Call {
+  std::function<void()> work;
+  std::exception_ptr failure;
+  std::condition_variable ended;
+  bool started = false;
+  bool finished = false;
+  bool abandoned = false;  // nobody waits any more
+};
+
+// Shared with the threads, so that a stuck one can outlive the pool. The mutex guards everything, the calls' flags included.
+struct CallPool::Shared {
+  explicit Shared(std::size_t threads) : limit(threads) {}
+
+  const std::size_t limit;
+  std::mutex mutex;
+  std::condition_variable wanted;  // there is work, or the pool closes
+  std::condition_variable left;    // a thread ended
+  std::deque<std::shared_ptr<Call>> queue;
+  std::size_t threads = 0;
+  std::size_t idle = 0;
+  std::size_t stuck = 0;
+  bool cancelled = false;
+  bool closing = false;
+  std::deque<std::shared_ptr<Call>> waited_for;
+};
+
+CallPool::CallPool(std::size_t threads) : shared_(std::make_shared<Shared>(threads)) {}
+
+CallPool::~CallPool() {
+  cancel();
+  std::unique_lock lock(shared_->mutex);
+  shared_->closing = true;
+  shared_->wanted.notify_all();
+  shared_->left.wait_for(lock, kGrace, [this] { return shared_->threads == 0; });
+}
+
+void CallPool::cancel() {
+  const std::lock_guard lock(shared_->mutex);
+  shared_->cancelled = true;
+  for (const auto& call : shared_->waited_for) call->ended.notify_all();
+}
+
+void CallPool::post(std::function<void()> work) {
+  auto call = std::make_shared<Call>();
+  call->work = std::move(work);
+  const std::lock_guard lock(shared_->mutex);
+  enqueue(shared_, std::move(call));
+}
+
+void CallPool::enqueue(const std::shared_ptr<Shared>& shared, std::shared_ptr<Call> call) {
+  shared->queue.push_back(std::move(call));
+  if (shared->idle >= shared->queue.size() || shared->threads == shared->limit) {
+    shared->wanted.notify_one();
+    return;
+  }
+  // Detached because a thread that is stuck inside libvirt can never be joined.
+  std::thread([shared] { work_off(shared); }).detach();
+  ++shared->threads;
+}
+
+void CallPool::run_and_wait(std::chrono::milliseconds deadline, std::function<void()> work) {
+  const auto until = std::chrono::steady_clock::now() + deadline;
+  auto call = std::make_shared<Call>();
+  call->work = std::move(work);
+
+  std::unique_lock lock(shared_->mutex);
+  if (shared_->stuck >= shared_->limit)
+    throw Error(ErrorCode::hypervisor_unavailable, "The hypervisor does not answer", "all threads for its calls are stuck");
+  enqueue(shared_, call);
+  shared_->waited_for.push_back(call);
+  call->ended.wait_until(lock, until, [&] { return call->finished || shared_->cancelled; });
+  std::erase(shared_->waited_for, call);
+  if (call->finished) {
+    lock.unlock();
+    if (call->failure) std::rethrow_exception(call->failure);
+    return;
+  }
+  call->abandoned = true;
+  if (call->started) ++shared_->stuck;
+  if (shared_->cancelled) throw Error(ErrorCode::hypervisor_unavailable, "The hypervisor's connection is being closed");
+  throw Error(ErrorCode::hypervisor_timeout, "The hypervisor did not answer in time",
+              call->started ? "the call may still take effect" : "the call was never made");
+}
+
+void CallPool::work_off(const std::shared_ptr<Shared>& shared) {
+  std::unique_lock lock(shared->mutex);
+  for (;;) {
+    ++shared->idle;
+    shared->wanted.wait(lock, [&] { return !shared->queue.empty() || shared->closing; });
+    --shared->idle;
+    if (shared->queue.empty()) break;
+    const auto call = std::move(shared->queue.front());
+    shared->queue.pop_front();
+    if (!call->abandoned) {
+      call->started = true;
+      lock.unlock();
+      try {
+        call->work();
+      } catch (...) {
+        call->failure = std::current_exception();
+      }
+      call->work = nullptr;  // here and not in the caller: what it owns may block when it goes
+      lock.lock();
+      if (call->abandoned) --shared->stuck;
+      call->finished = true;
+      call->ended.notify_all();
+    } else {
+      lock.unlock();
+      call->work = nullptr;
+      lock.lock();
+    }
+  }
+  --shared->threads;
+  shared->left.notify_all();
+}
+
+}  // namespace velocity::libvirt

@@ -1,0 +1,94 @@
+#include "framework/libvirt/embedded.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <string_view>
+#include <system_error>
+
+#include "framework/model/error.hpp"
+
+namespace velocity::libvirt {
+
+namespace {
+
+// libvirt adds this much (with a domain id of six digits) to make the monitor's socket.
+constexpr std::string_view kLongestSocket = "/lib/qemu/domain-100000-00000000-0000-0000-0/monitor.sock";
+
+// stdio_handler: without it libvirt wants virtlogd, and without virtlogd a later call hangs.
+// dynamic_ownership: on, libvirt chowns whatever file a disk names, and an image's backing file too.
+// namespaces, cgroup_controllers: both need a systemd or privileges that a container lacks; they are libvirtd's business.
+constexpr std::string_view kConfiguration =
+    "# Written at every start; changes are lost.\n"
+    "stdio_handler = \"file\"\n"
+    "dynamic_ownership = 0\n"
+    "remember_owner = 0\n"
+    "cgroup_controllers = []\n"
+    "namespaces = []\n"
+    "security_driver = \"none\"\n"
+    "seccomp_sandbox = 1\n";
+
+// As root the driver would run QEMU as a user of its own, who may not read files that belong to root and are 0600.
+constexpr std::string_view kRootConfiguration =
+    "user = \"root\"\n"
+    "group = \"root\"\n";
+
+[[noreturn]] void unusable(const std::filesystem::path& path, const std::string& why) {
+  throw model::Error(model::ErrorCode::hypervisor_unavailable, "The embedded hypervisor's directory cannot be used",
+                     fmt::format("{}: {}", path.string(), why));
+}
+
+void make_directory(const std::filesystem::path& path) {
+  std::error_code failure;
+  std::filesystem::create_directories(path, failure);
+  if (failure) unusable(path, failure.message());
+  if (::chmod(path.c_str(), 0700) != 0) unusable(path, std::generic_category().message(errno));
+}
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void write_configuration(const std::filesystem::path& path) {
+  std::string text(kConfiguration);
+  if (::geteuid() == 0) text += kRootConfiguration;
+  if (read_file(path) == text) return;
+  const std::filesystem::path fresh = path.string() + ".new";
+  std::ofstream out(fresh, std::ios::binary | std::ios::trunc);
+  out << text;
+  out.close();
+  if (!out) unusable(fresh, "cannot be written");
+  std::error_code failure;
+  std::filesystem::rename(fresh, path, failure);
+  if (failure) unusable(path, failure.message());
+}
+
+std::string percent_encoded(std::string_view text) {
+  std::string encoded;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("/-_.~").find(c) != std::string_view::npos;
+    encoded += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return encoded;
+}
+
+}  // namespace
+
+std::string prepare_embedded(const std::filesystem::path& root) {
+  if (!root.is_absolute()) unusable(root, "is not an absolute path");
+  constexpr std::size_t kMost = sizeof(sockaddr_un::sun_path) - 1 - kLongestSocket.size();
+  if (root.native().size() > kMost)
+    unusable(root, fmt::format("the path is {} bytes long, but sockets below it allow {} at most", root.native().size(), kMost));
+  make_directory(root);
+  make_directory(root / "etc");
+  write_configuration(root / "etc" / "qemu.conf");
+  return "qemu:///embed?root=" + percent_encoded(root.native());
+}
+
+}  // namespace velocity::libvirt

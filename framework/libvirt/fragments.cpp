@@ -1,0 +1,201 @@
+#include "framework/libvirt/fragments.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "framework/libvirt/fragment_rules.hpp"
+#include "framework/model/error.hpp"
+
+namespace velocity::libvirt {
+
+namespace {
+
+constexpr std::size_t kLongestFragment = 64U << 10;
+constexpr std::size_t kLongestText = 4096;
+constexpr std::size_t kLongestWord = 64;
+constexpr std::size_t kLongestNumber = 20;
+
+// Where Debian, Fedora and SUSE install firmware: read-only files of the host that hold no secret.
+constexpr std::string_view kFirmwareDirectories[] = {"/usr/share/OVMF/", "/usr/share/AAVMF/", "/usr/share/edk2/", "/usr/share/qemu/",
+                                                     "/usr/share/qemu-efi-aarch64/", "/usr/share/seabios/"};
+
+bool all_of(std::string_view text, bool (*allowed)(unsigned char)) {
+  return std::all_of(text.begin(), text.end(), [allowed](char c) { return allowed(static_cast<unsigned char>(c)); });
+}
+
+bool is_word(std::string_view text) {
+  return !text.empty() && text.size() <= kLongestWord &&
+         all_of(text, [](unsigned char c) { return std::isalnum(c) != 0 || std::string_view("._:+-").find(static_cast<char>(c)) != std::string_view::npos; });
+}
+
+bool is_number(std::string_view text) {
+  if (text.empty() || text.size() > kLongestNumber) return false;
+  if (text.starts_with("0x")) return text.size() > 2 && all_of(text.substr(2), [](unsigned char c) { return std::isxdigit(c) != 0; });
+  return all_of(text, [](unsigned char c) { return std::isdigit(c) != 0; });
+}
+
+bool is_text(std::string_view text) {
+  return text.size() <= kLongestText && all_of(text, [](unsigned char c) { return c >= 0x20 && c != 0x7f; });
+}
+
+bool is_blank(std::string_view text) {
+  return all_of(text, [](unsigned char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; });
+}
+
+bool is_one_of(std::string_view value, std::string_view literals) {
+  while (true) {
+    const auto end = literals.find('|');
+    if (value == literals.substr(0, end)) return true;
+    if (end == std::string_view::npos) return false;
+    literals.remove_prefix(end + 1);
+  }
+}
+
+bool is_plain_path(const std::filesystem::path& path) {
+  return path.is_absolute() && path.has_filename() && path.lexically_normal() == path;
+}
+
+// Checks one fragment and copies what passes.
+class FragmentCheck {
+ public:
+  FragmentCheck(const Fragment& fragment, const DomainParts& parts, std::set<std::string>& boot_orders)
+      : fragment_(fragment), parts_(parts), boot_orders_(boot_orders) {}
+
+  void merge_into(pugi::xml_node domain) {
+    if (fragment_rules(fragment_.section).empty()) refuse(fragment_.section, "there is no such section");
+    pugi::xml_document document;
+    parse(document);
+    const bool devices = fragment_.section == "devices";
+    pugi::xml_node parent = devices ? domain.child("devices") : domain;
+    bool any = false;
+    for (const pugi::xml_node node : document.children()) {
+      if (skippable(node, {})) continue;
+      if (!devices && node.name() != fragment_.section) refuse(node.name(), "this section holds an element of its own name only");
+      if (!devices && parent.child(node.name())) refuse(node.name(), "this section was given twice");
+      copy(parent, node, node.name());
+      any = true;
+    }
+    if (!any) refuse(fragment_.section, "the fragment is empty");
+  }
+
+ private:
+  [[noreturn]] void refuse(std::string_view path, std::string_view why) const {
+    const std::string where = fragment_.section == "devices" ? fmt::format("devices/{}", path) : std::string(path);
+    throw model::Error(model::ErrorCode::plugin_failed, fmt::format("The plugin {} asks for something that is not allowed: {}", fragment_.origin, where),
+                       fmt::format("{}: {}", where, why));
+  }
+
+  void parse(pugi::xml_document& document) const {
+    if (fragment_.xml.size() > kLongestFragment) refuse(fragment_.section, "the fragment is too long");
+    if (fragment_.xml.find('\0') != std::string::npos) refuse(fragment_.section, "the fragment has a zero byte");
+    // Declarations, document types and processing instructions become nodes, so that they can be refused.
+    constexpr unsigned kFlags = pugi::parse_default | pugi::parse_fragment | pugi::parse_pi | pugi::parse_doctype | pugi::parse_declaration;
+    const auto result = document.load_buffer(fragment_.xml.data(), fragment_.xml.size(), kFlags, pugi::encoding_utf8);
+    if (!result) refuse(fragment_.section, fmt::format("the fragment is not XML: {} at byte {}", result.description(), result.offset));
+  }
+
+  // White space between elements; refuses what is neither that nor an element.
+  bool skippable(const pugi::xml_node& node, const std::string& parent) const {
+    if (node.type() == pugi::node_element) return false;
+    const bool text = node.type() == pugi::node_pcdata || node.type() == pugi::node_cdata;
+    if (text && is_blank(node.value())) return true;
+    refuse(parent.empty() ? fragment_.section : parent, text ? "text is not allowed here" : "only elements are allowed");
+  }
+
+  void copy(pugi::xml_node parent, const pugi::xml_node& from, const std::string& path) {
+    const FragmentRule* rule = find_rule(fragment_.section, path);
+    if (rule == nullptr) refuse(path, "the element is not allowed");
+    pugi::xml_node to = parent.append_child(from.name());
+    for (const pugi::xml_attribute attribute : from.attributes()) {
+      const std::string where = fmt::format("{}/@{}", path, attribute.name());
+      const std::string_view values = find_values(*rule, attribute.name());
+      if (values.empty()) refuse(where, "the attribute is not allowed");
+      if (to.attribute(attribute.name())) refuse(where, "the attribute is given twice");
+      check(values, attribute.value(), where);
+      to.append_attribute(attribute.name()) = attribute.value();
+    }
+    for (const pugi::xml_node child : from.children()) copy_child(to, child, *rule, path);
+    // An element that must have a text must not be without one, and several pieces of text could add up to something else.
+    if (!rule->text.empty()) check(rule->text, to.text().get(), path);
+    finish(to, path);
+  }
+
+  void copy_child(pugi::xml_node to, const pugi::xml_node& child, const FragmentRule& rule, const std::string& path) {
+    const bool text = child.type() == pugi::node_pcdata || child.type() == pugi::node_cdata;
+    if (text && !rule.text.empty()) {
+      if (to.first_child()) refuse(path, "the text is in pieces");
+      to.text() = child.value();
+      return;
+    }
+    if (skippable(child, path)) return;
+    const std::string below = fmt::format("{}/{}", path, child.name());
+    const FragmentRule* child_rule = find_rule(fragment_.section, below);
+    if (child_rule != nullptr && !child_rule->repeatable && to.child(child.name())) refuse(below, "the element is given twice");
+    copy(to, child, below);
+  }
+
+  void check(std::string_view values, std::string_view value, const std::string& path) const {
+    if (!allows(values, value)) refuse(path, fmt::format("the value \"{}\" is not allowed", value.substr(0, kLongestText)));
+  }
+
+  bool allows(std::string_view values, std::string_view value) const {
+    if (values == "@word") return is_word(value);
+    if (values == "@number") return is_number(value);
+    if (values == "@text") return is_text(value);
+    if (values == "@file") return is_allowed_file(value);
+    if (values == "@firmware") return is_allowed_file(value) || is_firmware(value);
+    if (values == "@nvram") return value.empty() || value == parts_.nvram.native();
+    return is_one_of(value, values);
+  }
+
+  bool is_allowed_file(std::string_view value) const {
+    const std::filesystem::path path(value);
+    return is_plain_path(path) && parts_.allowed_files.contains(path);
+  }
+
+  static bool is_firmware(std::string_view value) {
+    return is_plain_path(value) && std::any_of(std::begin(kFirmwareDirectories), std::end(kFirmwareDirectories),
+                                               [value](std::string_view directory) { return value.starts_with(directory); });
+  }
+
+  // What the core adds to, or demands of, single elements.
+  void finish(pugi::xml_node element, const std::string& path) {
+    if (path == "disk") finish_disk(element);
+    if (path == "os/nvram") {
+      if (parts_.nvram.empty()) refuse(path, "this machine has no place for firmware variables");
+      element.text() = parts_.nvram.c_str();
+    }
+    if (path == "disk/boot" || path == "interface/boot") {
+      const std::string order = element.attribute("order").value();
+      if (!boot_orders_.insert(order).second) refuse(path + "/@order", fmt::format("boot order {} is given twice", order));
+    }
+  }
+
+  void finish_disk(pugi::xml_node disk) const {
+    pugi::xml_node driver = disk.child("driver");
+    // Without a type QEMU would guess the format from the image's content, which the guest writes.
+    if (!driver.attribute("type")) refuse("disk/driver/@type", "every disk must say its format");
+    if (!driver.attribute("name")) driver.append_attribute("name") = "qemu";
+    if (!disk.attribute("type")) disk.append_attribute("type") = "file";
+    // Says that there is no backing file, so that libvirt does not look for one in the image.
+    if (!disk.child("backingStore")) disk.append_child("backingStore");
+  }
+
+  const Fragment& fragment_;
+  const DomainParts& parts_;
+  std::set<std::string>& boot_orders_;
+};
+
+}  // namespace
+
+void merge_fragments(pugi::xml_node domain, const DomainParts& parts) {
+  std::set<std::string> boot_orders;
+  for (const Fragment& fragment : parts.fragments) FragmentCheck(fragment, parts, boot_orders).merge_into(domain);
+}
+
+}  // namespace velocity::libvirt

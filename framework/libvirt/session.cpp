@@ -1,0 +1,217 @@
+#include "framework/libvirt/session.hpp"
+
+#include <libvirt/virterror.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <span>
+#include <utility>
+
+#include "framework/libvirt/errors.hpp"
+#include "framework/libvirt/states.hpp"
+
+namespace velocity::libvirt {
+
+namespace {
+
+// What libvirt keeps for a callback: a reference of its own, since a callback can come after the session has gone.
+using Opaque = std::shared_ptr<Notices>;
+
+void free_opaque(void* opaque) { delete static_cast<Opaque*>(opaque); }
+
+std::optional<model::MachineId> id_of(virDomainPtr domain) {
+  char text[VIR_UUID_STRING_BUFLEN];
+  if (virDomainGetUUIDString(domain, text) < 0) return std::nullopt;
+  return model::MachineId::parse(text);
+}
+
+int on_lifecycle(virConnectPtr, virDomainPtr domain, int event, int detail, void* opaque) {
+  if (const auto id = id_of(domain)) (*static_cast<Opaque*>(opaque))->push({Notice::Kind::lifecycle, *id, event, detail, {}});
+  return 0;
+}
+
+void on_close(virConnectPtr, int reason, void* opaque) {
+  const char* why = reason == VIR_CONNECT_CLOSE_REASON_KEEPALIVE ? "libvirt's daemon stopped answering"
+                    : reason == VIR_CONNECT_CLOSE_REASON_EOF     ? "libvirt's daemon closed the connection"
+                                                                 : "the connection to libvirt's daemon broke";
+  (*static_cast<Opaque*>(opaque))->push({Notice::Kind::lost, {}, 0, 0, why});
+}
+
+std::string take(char* text) {
+  std::string copy(text);
+  std::free(text);
+  return copy;
+}
+
+}  // namespace
+
+Session::Session(const std::string& uri, std::chrono::milliseconds keepalive, std::shared_ptr<Notices> notices, std::shared_ptr<CallCount> calls)
+    : loop_(EventLoop::shared()), notices_(std::move(notices)), calls_(std::move(calls)) {
+  ++*calls_;
+  connection_.reset(virConnectOpen(uri.c_str()));
+  if (!connection_) throw last_error("virConnectOpen");
+  // The daemon is given up after two unanswered questions, so after three intervals.
+  const auto interval = std::clamp<long long>(keepalive.count() / 3000, 1, 10);
+  if (virConnectSetKeepAlive(counted(), static_cast<int>(interval), 2) < 0) virResetLastError();
+  register_callbacks();
+}
+
+void Session::register_callbacks() {
+  auto* opaque = new Opaque(notices_);
+  close_callback_ = virConnectRegisterCloseCallback(counted(), on_close, opaque, free_opaque) == 0;
+  if (!close_callback_) {
+    free_opaque(opaque);
+    virResetLastError();
+  }
+  opaque = new Opaque(notices_);
+  lifecycle_callback_ = virConnectDomainEventRegisterAny(counted(), nullptr, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                                                         VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), opaque, free_opaque);
+  if (lifecycle_callback_ < 0) {
+    const model::Error error = last_error("virConnectDomainEventRegisterAny");
+    free_opaque(opaque);
+    if (close_callback_) virConnectUnregisterCloseCallback(counted(), on_close);
+    throw error;
+  }
+}
+
+Session::~Session() {
+  // Both registrations hold the connection open.
+  virConnectDomainEventDeregisterAny(counted(), lifecycle_callback_);
+  if (close_callback_) virConnectUnregisterCloseCallback(counted(), on_close);
+  virResetLastError();
+}
+
+virConnectPtr Session::counted() {
+  ++*calls_;
+  return connection_.get();
+}
+
+virDomainPtr Session::counted(const Domain& domain) {
+  ++*calls_;
+  return domain.get();
+}
+
+void Session::fail(const char* call) {
+  const model::Error error = last_error(call);
+  if (virConnectIsAlive(connection_.get()) != 0) throw error;
+  notices_->push({Notice::Kind::lost, {}, 0, 0, error.detail()});
+  throw model::Error(model::ErrorCode::hypervisor_unavailable, "The hypervisor is not available", error.detail());
+}
+
+Domain Session::get_domain(model::MachineId id) {
+  Domain domain(virDomainLookupByUUIDString(counted(), id.text().c_str()));
+  if (!domain) fail("virDomainLookupByUUIDString");
+  return domain;
+}
+
+void Session::define(const std::string& xml) {
+  const Domain domain(virDomainDefineXMLFlags(counted(), xml.c_str(), VIR_DOMAIN_DEFINE_VALIDATE));
+  if (!domain) fail("virDomainDefineXMLFlags");
+}
+
+void Session::undefine(model::MachineId id) {
+  const Domain domain(virDomainLookupByUUIDString(counted(), id.text().c_str()));
+  if (!domain && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN) return virResetLastError();
+  if (!domain) fail("virDomainLookupByUUIDString");
+  constexpr unsigned kAll = VIR_DOMAIN_UNDEFINE_NVRAM | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA |
+                            VIR_DOMAIN_UNDEFINE_MANAGED_SAVE;
+  int result = virDomainUndefineFlags(counted(domain), kAll);
+  // The test driver knows neither NVRAM nor checkpoints.
+  if (result < 0 && virGetLastErrorCode() == VIR_ERR_INVALID_ARG) result = virDomainUndefine(counted(domain));
+  if (result == 0) return;
+  if (virGetLastErrorCode() == VIR_ERR_NO_DOMAIN) return virResetLastError();
+  fail("virDomainUndefineFlags");
+}
+
+void Session::start(model::MachineId id) {
+  const Domain domain = get_domain(id);
+  if (virDomainCreate(counted(domain)) < 0) fail("virDomainCreate");
+}
+
+void Session::shutdown(model::MachineId id) {
+  const Domain domain = get_domain(id);
+  if (virDomainShutdownFlags(counted(domain), 0) < 0) fail("virDomainShutdownFlags");
+}
+
+void Session::destroy(model::MachineId id) {
+  const Domain domain = get_domain(id);
+  if (virDomainDestroy(counted(domain)) == 0) return;
+  if (virGetLastErrorCode() != VIR_ERR_OPERATION_INVALID) fail("virDomainDestroy");
+  // Not running is what was wanted. It can also be said of a guest whose end libvirt has noticed a moment ago.
+  const model::Error error = last_error("virDomainDestroy");
+  if (virDomainIsActive(counted(domain)) != 0) throw error;
+}
+
+void Session::suspend(model::MachineId id) {
+  const Domain domain = get_domain(id);
+  if (virDomainSuspend(counted(domain)) < 0) fail("virDomainSuspend");
+}
+
+void Session::resume(model::MachineId id) {
+  const Domain domain = get_domain(id);
+  if (virDomainResume(counted(domain)) < 0) fail("virDomainResume");
+}
+
+model::Runtime Session::state(model::MachineId id) {
+  int state = 0;
+  int reason = 0;
+  const Domain domain = get_domain(id);
+  if (virDomainGetState(counted(domain), &state, &reason, 0) < 0) fail("virDomainGetState");
+  return runtime_of(state, reason);
+}
+
+std::vector<DomainState> Session::list() {
+  virDomainStatsRecordPtr* records = nullptr;
+  const int count = virConnectGetAllDomainStats(counted(), VIR_DOMAIN_STATS_STATE, &records, 0);
+  if (count < 0 && virGetLastErrorCode() == VIR_ERR_NO_SUPPORT) return list_one_by_one();
+  if (count < 0) fail("virConnectGetAllDomainStats");
+  std::vector<DomainState> domains;
+  for (virDomainStatsRecordPtr record : std::span(records, static_cast<std::size_t>(count))) {
+    int state = 0;
+    int reason = 0;
+    virTypedParamsGetInt(record->params, record->nparams, "state.state", &state);
+    virTypedParamsGetInt(record->params, record->nparams, "state.reason", &reason);
+    if (const auto id = id_of(record->dom)) domains.push_back({*id, runtime_of(state, reason)});
+  }
+  virDomainStatsRecordListFree(records);
+  return domains;
+}
+
+std::vector<DomainState> Session::list_one_by_one() {
+  virDomainPtr* listed = nullptr;
+  const int count = virConnectListAllDomains(counted(), &listed, 0);
+  if (count < 0) fail("virConnectListAllDomains");
+  std::vector<DomainState> domains;
+  for (virDomainPtr raw : std::span(listed, static_cast<std::size_t>(count))) {
+    const Domain domain(raw);
+    int state = 0;
+    int reason = 0;
+    const auto id = id_of(raw);
+    // One that vanished since the list was made is left out.
+    if (id && virDomainGetState(counted(domain), &state, &reason, 0) == 0) domains.push_back({*id, runtime_of(state, reason)});
+  }
+  std::free(listed);
+  virResetLastError();
+  return domains;
+}
+
+std::string Session::domain_xml(model::MachineId id) {
+  const Domain domain = get_domain(id);
+  char* xml = virDomainGetXMLDesc(counted(domain), 0);
+  if (xml == nullptr) fail("virDomainGetXMLDesc");
+  return take(xml);
+}
+
+std::string Session::capabilities() {
+  char* xml = virConnectGetCapabilities(counted());
+  if (xml == nullptr) fail("virConnectGetCapabilities");
+  return take(xml);
+}
+
+std::string Session::driver() {
+  const char* type = virConnectGetType(counted());
+  if (type == nullptr) fail("virConnectGetType");
+  return type;
+}
+
+}  // namespace velocity::libvirt

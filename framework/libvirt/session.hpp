@@ -1,0 +1,71 @@
+// One open connection to libvirt and what is asked of it. Included by this room's connection and its probe of the host.
+#pragma once
+
+#include <libvirt/libvirt.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "framework/libvirt/event_loop.hpp"
+#include "framework/libvirt/host.hpp"
+#include "framework/libvirt/notices.hpp"
+
+namespace velocity::libvirt {
+
+struct FreeDomain {
+  void operator()(virDomainPtr domain) const { virDomainFree(domain); }
+};
+using Domain = std::unique_ptr<virDomain, FreeDomain>;
+
+using CallCount = std::atomic<unsigned long long>;
+
+// Every function blocks for as long as libvirt does, which can be for ever: call them on a CallPool, the constructor and the destructor too.
+// Threads: any; libvirt's connections are thread-safe.
+// Errors: model::Error as said in host.hpp. A failure that ends the connection is put into the notices as well.
+class Session {
+ public:
+  // Opens, then registers for events, so that nothing that happens after the first list() is missed.
+  // `keepalive`: how long a silent daemon is trusted; drivers without a daemon ignore it.
+  Session(const std::string& uri, std::chrono::milliseconds keepalive, std::shared_ptr<Notices> notices, std::shared_ptr<CallCount> calls);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  void define(const std::string& xml);
+  void undefine(model::MachineId id);
+  void start(model::MachineId id);
+  void shutdown(model::MachineId id);
+  void destroy(model::MachineId id);
+  void suspend(model::MachineId id);
+  void resume(model::MachineId id);
+  model::Runtime state(model::MachineId id);
+  std::vector<DomainState> list();
+  std::string domain_xml(model::MachineId id);
+  std::string capabilities();
+  std::string driver();  // QEMU, TEST, …
+
+ private:
+  struct CloseConnection {
+    void operator()(virConnectPtr connection) const { virConnectClose(connection); }
+  };
+
+  void register_callbacks();
+  // Hold the result in a variable: freeing a domain forgets the last error.
+  Domain get_domain(model::MachineId id);
+  std::vector<DomainState> list_one_by_one();
+  virConnectPtr counted();
+  virDomainPtr counted(const Domain& domain);
+  [[noreturn]] void fail(const char* call);
+
+  std::shared_ptr<EventLoop> loop_;
+  std::shared_ptr<Notices> notices_;
+  std::shared_ptr<CallCount> calls_;
+  std::unique_ptr<virConnect, CloseConnection> connection_;
+  int lifecycle_callback_ = -1;
+  bool close_callback_ = false;
+};
+
+}  // namespace velocity::libvirt
