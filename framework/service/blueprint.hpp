@@ -40,4 +40,7 @@ class Blueprint {
 // What plugins are told of the host.
 nlohmann::json host_document(const libvirt::HostFacts& facts);
 
+// Whether a type works on the host; "no" with the reason also when the host is away.
+plugin::Availability availability(const plugin::Type& type, libvirt::Host& host);
+
 }  // namespace velocity::service

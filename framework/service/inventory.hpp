@@ -106,6 +106,7 @@ class Inventory {
   // What the hypervisor says; nothing of it is stored.
   void observe_all(const std::vector<std::pair<model::MachineId, model::Runtime>>& domains);
   void observe(model::MachineId id, const model::Runtime& runtime);
+  void forget(model::MachineId id);  // it has no domain any more
   void lose_sight();  // the hypervisor is away
   void set_passing(model::MachineId id, std::optional<model::MachineState> state);
 

@@ -1,7 +1,6 @@
 // Virtual machines: making, showing, removing. Changing their state is in power.hpp. Included by the routes of /v.
 #pragma once
 
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +14,7 @@
 namespace velocity::service {
 
 class Removal;
+class Turns;
 
 struct Created {
   model::MachineId id;
@@ -46,8 +46,7 @@ struct MachinePage {
 // Errors: machine_not_found for what the caller does not see (no permission at all on its catalog), machine_denied for a missing permission.
 class Machines {
  public:
-  Machines(Inventory& inventory, const plugin::Registry& registry, Blueprint& blueprint, libvirt::Host& host, Removal& removal,
-           std::filesystem::path logs);
+  Machines(Inventory& inventory, const plugin::Registry& registry, const Blueprint& blueprint, libvirt::Host& host, Removal& removal, Turns& turns);
 
   // `wanted` has all but id, phase and created; its spec is the type's own fields as the request had them. Errors: type_not_found, type_unavailable,
   // catalog_not_found and resource_not_found with `type` and `rid`, catalog_denied, machine_name_taken with `vmid`, resource_in_use, request_invalid.
@@ -64,10 +63,10 @@ class Machines {
   MachineView view(const Picture& picture, std::shared_ptr<const model::Machine> machine) const;
   Inventory& inventory_;
   const plugin::Registry& registry_;
-  Blueprint& blueprint_;
+  const Blueprint& blueprint_;
   libvirt::Host& host_;
   Removal& removal_;
-  std::filesystem::path logs_;
+  Turns& turns_;
 };
 
 }  // namespace velocity::service

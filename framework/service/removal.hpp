@@ -21,11 +21,11 @@ struct Doomed {
   std::vector<model::Gid> groups;
 };
 
-// Thread-safe.
+// Thread-safe. carry_out() takes the turn of each thing that it removes; whoever calls undo() holds it already.
 class Removal {
  public:
-  Removal(Inventory& inventory, const plugin::Registry& registry, libvirt::Host& host, const Blueprint& blueprint, Turns& turns,
-          std::filesystem::path incoming);
+  Removal(Inventory& inventory, const plugin::Registry& registry, libvirt::Host& host, const Blueprint& blueprint,
+          storage::Volumes& volumes, Turns& turns, std::filesystem::path incoming);
 
   // Inside a change: mark the thing and what hangs on it. resource_in_use with `vmid` when a machine that stays uses a resource that would go.
   Doomed mark_machine(Change& change, model::MachineId id) const;
@@ -35,18 +35,23 @@ class Removal {
 
   // After the change. When it throws, the rest is done by the recovery.
   void carry_out(const Doomed& doomed);
-  Doomed left_over() const;  // all that is marked
+  Doomed left_over() const;  // all that is marked, and what was being created when the server died
+
+  // Takes back a creation that failed: its side effects, then its row. Never throws: what cannot be taken back now is left to the recovery.
+  void undo(const model::Machine& machine) noexcept;
+  void undo(const model::Resource& resource) noexcept;
 
   void require_hypervisor() const;  // hypervisor_unavailable: so that nothing is marked that could not be done now
 
  private:
-  void remove_machine(model::MachineId id);
-  void remove_resource(model::ResourceId id);
+  void remove_effects(model::MachineId id) const;
+  void remove_effects(const model::Resource& resource) const;
   void mark_machines_of(Change& change, model::CatalogId id, Doomed& doomed) const;
   Inventory& inventory_;
   const plugin::Registry& registry_;
   libvirt::Host& host_;
   const Blueprint& blueprint_;
+  storage::Volumes& volumes_;
   Turns& turns_;
   std::filesystem::path incoming_;
 };

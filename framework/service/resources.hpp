@@ -10,9 +10,14 @@
 #include "framework/service/caller.hpp"
 #include "framework/service/inventory.hpp"
 
+namespace velocity::libvirt {
+class Host;
+}
+
 namespace velocity::service {
 
 class Removal;
+class Turns;
 
 struct ResourceFilter {
   std::optional<model::ResourceKind> kind;
@@ -28,7 +33,7 @@ struct ResourceView {
 // Thread-safe. Lists and single reads are answered from memory.
 class Resources {
  public:
-  Resources(Inventory& inventory, const plugin::Registry& registry, Removal& removal);
+  Resources(Inventory& inventory, const plugin::Registry& registry, libvirt::Host& host, Removal& removal, Turns& turns);
 
   // type_not_found, type_unavailable, group_not_found (absent, or the caller is not in it), resource_label_taken, request_invalid.
   std::shared_ptr<const model::Resource> create(const Caller& caller, const std::string& type, model::Gid group, const std::string& label,
@@ -40,7 +45,12 @@ class Resources {
  private:
   Inventory& inventory_;
   const plugin::Registry& registry_;
+  libvirt::Host& host_;
   Removal& removal_;
+  Turns& turns_;
 };
+
+// resource_label_taken when the group has such a label already.
+void require_free_label(const Picture& picture, model::Gid group, const std::string& label);
 
 }  // namespace velocity::service

@@ -1,10 +1,12 @@
-// One change at a time for each machine. Included by what changes machines.
+// One change at a time for each thing that reaches beyond the database. Included by what changes machines and resources.
 #pragma once
 
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "framework/model/uuid.hpp"
 
@@ -13,25 +15,26 @@ namespace velocity::service {
 // Thread-safe.
 class Turns {
  public:
+  // Held while the change lasts.
   class Turn {
    public:
-    Turn(Turns& turns, model::MachineId id) : turns_(&turns), id_(id) {}
+    Turn(Turns& turns, model::Uuid id) : turns_(&turns), id_(id) {}
     Turn(Turn&& other) noexcept : turns_(std::exchange(other.turns_, nullptr)), id_(other.id_) {}
     Turn& operator=(Turn&&) = delete;
     ~Turn();
 
    private:
     Turns* turns_;
-    model::MachineId id_;
+    model::Uuid id_;
   };
 
-  // Waits for its turn; Error(machine_busy) when it does not come in time.
-  Turn take(model::MachineId id, std::chrono::milliseconds patience = std::chrono::seconds(20));
+  Turn take(model::Uuid id);                     // waits up to 20 s; then Error(machine_busy)
+  std::optional<Turn> take_if_free(model::Uuid id);  // nothing when a change is under way
 
  private:
   std::mutex mutex_;
   std::condition_variable freed_;
-  std::set<model::MachineId> taken_;
+  std::set<model::Uuid> taken_;
 };
 
 }  // namespace velocity::service

@@ -54,12 +54,12 @@ class Uploads {
     model::ResourceId finish(const std::function<void(int)>& progress = {});
 
    private:
-    void discard();
     Uploads& uploads_;
     model::Upload upload_;
+    std::unique_ptr<Uploads, std::function<void(Uploads*)>> hold_;  // lets the next writer in
     std::int64_t offset_;
     int file_ = -1;
-    storage::ImageInspector inspector_;
+    std::optional<storage::ImageInspector> inspector_;  // only from the first byte on
   };
 
   Uploads(Inventory& inventory, const plugin::Registry& registry, storage::Volumes& volumes, std::filesystem::path incoming);
@@ -71,12 +71,15 @@ class Uploads {
   std::unique_ptr<Writer> open(const Caller& caller, model::UploadId id, std::int64_t offset);
   void remove(const Caller& caller, model::UploadId id);
 
-  void recover();  // at start: files without a row and rows without a file go
+  void recover();  // at start: files without a row and rows without a file go, what had arrived whole is finished
 
  private:
   std::filesystem::path path(model::UploadId id) const;
   model::Upload find(const Caller& caller, model::UploadId id) const;
   std::int64_t size_on_disk(model::UploadId id) const;
+  void release(model::UploadId id);
+  model::ResourceId finish(const model::Upload& upload, const std::function<void(int)>& progress);
+  void discard(const model::Upload& upload);
 
   Inventory& inventory_;
   const plugin::Registry& registry_;

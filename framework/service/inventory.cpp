@@ -1,0 +1,248 @@
+#include "framework/service/inventory.hpp"
+
+namespace velocity::service {
+namespace {
+
+template <class Key, class Value, class Wanted>
+std::vector<Key> keys_where(const SharedMap<Key, Value>& map, Wanted wanted) {
+  std::vector<Key> keys;
+  map.visit_all([&](const Key& key, const auto& value) {
+    if (wanted(*value)) keys.push_back(key);
+  });
+  return keys;
+}
+
+// The indices beside the maps, in one place for loading and for changes.
+void index(Picture& picture, const model::User& user) { picture.user_names.set(user.name, user.uid); }
+void index(Picture& picture, const model::Group& group) { picture.group_names.set(group.name, group.gid); }
+void index(Picture& picture, const model::Resource& resource) { picture.resource_labels.set({resource.group, resource.label}, resource.id); }
+void index(Picture& picture, const model::Machine& machine) {
+  picture.machine_names.set({machine.catalog, machine.name}, machine.id);
+  for (const auto* list : {&machine.storage, &machine.nics})
+    for (const auto& attachment : *list) picture.uses.set({attachment.resource, machine.id}, attachment);
+}
+
+void forget(Picture& picture, const model::User& user) { picture.user_names.erase(user.name); }
+void forget(Picture& picture, const model::Group& group) { picture.group_names.erase(group.name); }
+void forget(Picture& picture, const model::Resource& resource) { picture.resource_labels.erase({resource.group, resource.label}); }
+void forget(Picture& picture, const model::Machine& machine) {
+  picture.machine_names.erase({machine.catalog, machine.name});
+  for (const auto* list : {&machine.storage, &machine.nics})
+    for (const auto& attachment : *list) picture.uses.erase({attachment.resource, machine.id});
+}
+
+template <class Map, class Key, class Value>
+void replace(Picture& picture, Map& map, const Key& key, const Value& value) {
+  if (const auto old = map.find(key)) forget(picture, *old);
+  map.set(key, value);
+  index(picture, value);
+}
+
+template <class Map, class Key>
+void drop(Picture& picture, Map& map, const Key& key) {
+  if (const auto old = map.find(key)) forget(picture, *old);
+  map.erase(key);
+}
+
+Picture from(const store::Contents& contents) {
+  Picture picture;
+  for (const auto& user : contents.users) replace(picture, picture.users, user.uid, user);
+  for (const auto& group : contents.groups) replace(picture, picture.groups, group.gid, group);
+  for (const auto& authkey : contents.authkeys) picture.authkeys.set(authkey.hash, authkey);
+  for (const auto& catalog : contents.catalogs) picture.catalogs.set(catalog.id, catalog);
+  for (const auto& resource : contents.resources) replace(picture, picture.resources, resource.id, resource);
+  for (const auto& machine : contents.machines) replace(picture, picture.machines, machine.id, machine);
+  for (const auto& upload : contents.uploads) picture.uploads.set(upload.id, upload);
+  picture.last_uid = contents.last_uid;
+  picture.last_gid = contents.last_gid;
+  return picture;
+}
+
+// A graceful stop is over when the guest has stopped; the other passing states end with the call that caused them.
+Observation seen(const SharedMap<model::MachineId, Observation>& map, model::MachineId id, const model::Runtime& runtime) {
+  Observation next;
+  if (const auto old = map.find(id)) next = *old;
+  next.seen = runtime;
+  if (next.passing == model::MachineState::STOPPING && runtime.state == model::MachineState::STOPPED) next.passing.reset();
+  return next;
+}
+
+}  // namespace
+
+model::Runtime Picture::runtime(model::MachineId id) const {
+  const auto observation = observations.find(id);
+  return observation ? observation->effective() : model::Runtime{};
+}
+
+void Change::put(const model::User& user) {
+  transaction_.put(user);
+  replace(next_, next_.users, user.uid, user);
+}
+
+void Change::put(const model::Group& group) {
+  transaction_.put(group);
+  replace(next_, next_.groups, group.gid, group);
+}
+
+void Change::put(const model::Authkey& authkey) {
+  transaction_.put(authkey);
+  next_.authkeys.set(authkey.hash, authkey);
+}
+
+void Change::put(const model::Catalog& catalog) {
+  transaction_.put(catalog);
+  next_.catalogs.set(catalog.id, catalog);
+}
+
+void Change::put(const model::Machine& machine) {
+  transaction_.put(machine);
+  replace(next_, next_.machines, machine.id, machine);
+}
+
+void Change::put(const model::Resource& resource) {
+  transaction_.put(resource);
+  replace(next_, next_.resources, resource.id, resource);
+}
+
+void Change::put(const model::Upload& upload) {
+  transaction_.put(upload);
+  next_.uploads.set(upload.id, upload);
+}
+
+void Change::erase(model::Uid uid) {
+  transaction_.erase(uid);
+  for (const auto& hash : keys_where(next_.authkeys, [uid](const auto& key) { return key.uid == uid; })) next_.authkeys.erase(hash);
+  for (const auto& id : keys_where(next_.uploads, [uid](const auto& upload) { return upload.user == uid; })) next_.uploads.erase(id);
+  drop(next_, next_.users, uid);
+}
+
+void Change::erase(model::Gid gid) {
+  transaction_.erase(gid);
+  for (const auto uid : keys_where(next_.users, [gid](const auto& user) { return user.groups.count(gid) > 0; })) {
+    auto user = *next_.users.find(uid);
+    user.groups.erase(gid);
+    next_.users.set(uid, std::move(user));
+  }
+  for (const auto& id : keys_where(next_.catalogs, [gid](const auto& catalog) { return catalog.shares.count(gid) > 0; })) {
+    auto catalog = *next_.catalogs.find(id);
+    catalog.shares.erase(gid);
+    next_.catalogs.set(id, std::move(catalog));
+  }
+  for (const auto& id : keys_where(next_.uploads, [gid](const auto& upload) { return upload.group == gid; })) next_.uploads.erase(id);
+  drop(next_, next_.groups, gid);
+}
+
+void Change::erase(const model::AuthkeyHash& hash) {
+  transaction_.erase(hash);
+  next_.authkeys.erase(hash);
+}
+
+void Change::erase(model::CatalogId id) {
+  transaction_.erase(id);
+  next_.catalogs.erase(id);
+}
+
+void Change::erase(model::MachineId id) {
+  transaction_.erase(id);
+  drop(next_, next_.machines, id);
+}
+
+void Change::erase(model::ResourceId id) {
+  transaction_.erase(id);
+  drop(next_, next_.resources, id);
+}
+
+void Change::erase(model::UploadId id) {
+  transaction_.erase(id);
+  next_.uploads.erase(id);
+}
+
+model::Uid Change::next_uid() {
+  next_.last_uid = model::Uid{model::number(next_.last_uid) + 1};
+  transaction_.set_last(next_.last_uid);
+  return next_.last_uid;
+}
+
+model::Gid Change::next_gid() {
+  next_.last_gid = model::Gid{model::number(next_.last_gid) + 1};
+  transaction_.set_last(next_.last_gid);
+  return next_.last_gid;
+}
+
+Inventory::Inventory(store::Database& database) : database_(database), picture_(std::make_shared<const Picture>(from(database.load()))) {}
+
+std::shared_ptr<const Picture> Inventory::picture() const {
+  const std::lock_guard lock(publish_mutex_);
+  return picture_;
+}
+
+void Inventory::publish(const std::function<void(Picture&)>& edit) {
+  {
+    const std::lock_guard lock(publish_mutex_);
+    Picture next = *picture_;
+    edit(next);
+    ++next.generation;
+    picture_ = std::make_shared<const Picture>(std::move(next));
+  }
+  published_.notify_all();
+}
+
+void Inventory::change(const std::function<void(Change&)>& edit) {
+  const std::lock_guard lock(change_mutex_);
+  store::Transaction transaction(database_);
+  Change change(*picture(), transaction);
+  edit(change);
+  transaction.commit();
+  publish([&change](Picture& current) {
+    // What the hypervisor said meanwhile is newer than the copy that the change began with.
+    auto observations = std::move(current.observations);
+    const auto connected = current.connected;
+    const auto generation = current.generation;
+    current = std::move(change.next_);
+    current.observations = std::move(observations);
+    current.connected = connected;
+    current.generation = generation;
+  });
+}
+
+void Inventory::observe_all(const std::vector<std::pair<model::MachineId, model::Runtime>>& domains) {
+  publish([&domains](Picture& picture) {
+    SharedMap<model::MachineId, Observation> all;
+    for (const auto& [id, runtime] : domains) all.set(id, seen(picture.observations, id, runtime));
+    picture.observations = std::move(all);
+    picture.connected = true;
+  });
+}
+
+void Inventory::observe(model::MachineId id, const model::Runtime& runtime) {
+  publish([&](Picture& picture) { picture.observations.set(id, seen(picture.observations, id, runtime)); });
+}
+
+void Inventory::forget(model::MachineId id) {
+  publish([&](Picture& picture) { picture.observations.erase(id); });
+}
+
+void Inventory::lose_sight() {
+  publish([](Picture& picture) { picture.connected = false; });
+}
+
+void Inventory::set_passing(model::MachineId id, std::optional<model::MachineState> state) {
+  publish([&](Picture& picture) {
+    Observation next;
+    if (const auto old = picture.observations.find(id)) next = *old;
+    next.passing = state;
+    next.since = std::chrono::steady_clock::now();
+    picture.observations.set(id, next);
+  });
+}
+
+model::Runtime Inventory::wait_for(model::MachineId id, model::MachineState state, std::chrono::milliseconds time) const {
+  std::unique_lock lock(publish_mutex_);
+  published_.wait_for(lock, time, [&] {
+    const auto machine = picture_->machines.find(id);
+    return !machine || machine->phase != model::Phase::ready || picture_->runtime(id).state == state;
+  });
+  return picture_->runtime(id);
+}
+
+}  // namespace velocity::service

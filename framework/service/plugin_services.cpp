@@ -1,0 +1,61 @@
+#include "framework/service/plugin_services.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "framework/model/error.hpp"
+#include "framework/model/field_reader.hpp"
+
+namespace velocity::service {
+namespace {
+
+using model::Error;
+using model::ErrorCode;
+using model::FieldReader;
+using model::Json;
+
+constexpr std::int64_t kMebibyte = 1 << 20;
+constexpr std::int64_t kMostMebibytes = std::int64_t{64} << 20;  // 64 TiB
+
+Json create_volume(storage::Volumes& volumes, const Json& request) {
+  FieldReader fields(request);
+  const auto rid = fields.require("rid", fields.id<model::ResourceId>("rid"));
+  const auto size = fields.require("size_mb", fields.integer("size_mb", 1, kMostMebibytes));
+  const auto format_name = fields.require("format", fields.text("format"));
+  const auto format = storage::find_format(format_name);
+  if (!format) fields.note("format", "must be raw or qcow2");
+  fields.finish();
+  volumes.create(rid, *format, size * kMebibyte);
+  return Json::object();
+}
+
+Json remove_volume(storage::Volumes& volumes, const Json& request) {
+  FieldReader fields(request);
+  const auto rid = fields.require("rid", fields.id<model::ResourceId>("rid"));
+  fields.finish();
+  volumes.remove(rid);
+  return Json::object();
+}
+
+using Service = Json (*)(storage::Volumes&, const Json&);
+constexpr std::pair<std::string_view, Service> kServices[] = {
+    {"volume.create", create_volume},
+    {"volume.remove", remove_volume},
+};
+
+}  // namespace
+
+void PluginServices::log(std::string_view plugin, int level, std::string_view message) {
+  const auto known = static_cast<spdlog::level::level_enum>(std::clamp(level, 0, static_cast<int>(spdlog::level::err)));
+  spdlog::log(known, "plugin {}: {}", plugin, message);
+}
+
+Json PluginServices::call(std::string_view plugin, std::string_view service, const Json& request) {
+  for (const auto& [name, function] : kServices)
+    if (name == service) return function(volumes_, request);
+  throw Error(ErrorCode::plugin_failed, "A plugin asked for a service that this server does not have", fmt::format("{}: {}", plugin, service));
+}
+
+}  // namespace velocity::service

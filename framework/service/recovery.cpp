@@ -1,0 +1,147 @@
+#include "framework/service/recovery.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <set>
+
+#include "framework/model/error.hpp"
+#include "framework/service/console_log.hpp"
+
+namespace velocity::service {
+namespace {
+
+using model::Phase;
+using std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kTick{5};
+constexpr std::chrono::minutes kRound{5};
+constexpr std::chrono::minutes kShutdownPatience{2};
+
+// One thing that fails does not keep the others from being mended.
+template <class Work>
+void guarded(const char* what, Work work) {
+  try {
+    work();
+  } catch (const std::exception& error) {
+    spdlog::warn("recovery: {}: {}", what, error.what());
+  }
+}
+
+}  // namespace
+
+Recovery::Recovery(World world) : world_(world) {}
+
+Recovery::~Recovery() { stop(); }
+
+void Recovery::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Recovery::stop() {
+  stopping_ = true;
+  world_.observer.wake();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Recovery::run() {
+  guarded("uploads", [this] { world_.uploads.recover(); });
+  guarded("files", [this] { recover_files(); });
+  auto last_round = steady_clock::now();
+  while (!stopping_) {
+    const bool connected = world_.observer.wait_for_connect(kTick);
+    if (stopping_) return;
+    if (connected || steady_clock::now() - last_round > kRound) {
+      guarded("reconciling", [this] { reconcile(); });
+      last_round = steady_clock::now();
+    }
+    guarded("logs", [this] { bound_logs(); });
+    end_unheard_stops();
+  }
+}
+
+// Images that no row knows are put aside, never deleted: they may be all that is left of something.
+void Recovery::recover_files() {
+  const auto files = world_.volumes.list();
+  const auto picture = world_.inventory.picture();  // taken after the list, so that a volume being made now is known
+  std::set<model::ResourceId> expected;
+  picture->uploads.visit_all([&](const auto&, const auto& upload) { expected.insert(upload->resource); });
+  for (const auto& id : files) {
+    if (picture->resources.find(id) || expected.count(id) > 0) continue;
+    spdlog::warn("recovery: the image {} belongs to no resource; it is put into quarantine", id.text());
+    world_.volumes.quarantine(id);
+  }
+}
+
+void Recovery::reconcile() {
+  if (!world_.host.connected()) return;
+  guarded("unfinished changes", [this] {
+    const auto doomed = world_.removal.left_over();
+    const auto count = doomed.machines.size() + doomed.resources.size() + doomed.catalogs.size() + doomed.groups.size();
+    if (count == 0) return;
+    spdlog::info("recovery: finishing {} changes that were left half-way", count);
+    world_.removal.carry_out(doomed);
+  });
+  const auto domains = world_.host.list();
+  guarded("missing domains", [&] { define_missing(domains); });
+  report_foreign(domains);
+  if (!std::exchange(autostarted_, true)) autostart();
+}
+
+void Recovery::define_missing(const std::vector<libvirt::DomainState>& domains) {
+  std::set<model::MachineId> there;
+  for (const auto& domain : domains) there.insert(domain.id);
+  const auto picture = world_.inventory.picture();
+  std::vector<std::shared_ptr<const model::Machine>> missing;
+  picture->machines.visit_all([&](const auto& id, const auto& machine) {
+    if (machine->phase == Phase::ready && there.count(id) == 0) missing.push_back(machine);
+  });
+  for (const auto& machine : missing)
+    guarded("a missing domain", [&] {
+      const auto turn = world_.turns.take_if_free(machine->id.uuid());
+      const auto now = world_.inventory.picture();
+      const auto current = now->machines.find(machine->id);
+      if (!turn || !current || current->phase != Phase::ready) return;
+      spdlog::warn("recovery: the virtual machine {} had no domain; it is defined again", machine->id.text());
+      world_.host.define(world_.blueprint.domain_xml(*now, *current));
+    });
+}
+
+void Recovery::report_foreign(const std::vector<libvirt::DomainState>& domains) {
+  const auto picture = world_.inventory.picture();
+  for (const auto& domain : domains)
+    if (!picture->machines.find(domain.id))
+      spdlog::warn("recovery: the hypervisor has a domain {} that the database does not know; it is left alone", domain.id.text());
+}
+
+void Recovery::autostart() {
+  const auto picture = world_.inventory.picture();
+  picture->machines.visit_all([&](const auto& id, const auto& machine) {
+    if (!machine->autostart || machine->phase != Phase::ready || stopping_) return;
+    if (picture->runtime(id).state != model::MachineState::STOPPED) return;
+    guarded("autostart", [&] { world_.power.start_at_boot(id); });
+  });
+}
+
+void Recovery::bound_logs() {
+  const auto picture = world_.inventory.picture();
+  picture->machines.visit_all([&](const auto& id, const auto&) {
+    if (picture->runtime(id).state != model::MachineState::STOPPED) bound_console_log(world_.blueprint.files(id).console_log);
+  });
+}
+
+// A guest that does not react to the power button runs on, and its state says so.
+void Recovery::end_unheard_stops() {
+  const auto now = steady_clock::now();
+  const auto picture = world_.inventory.picture();
+  picture->observations.visit_all([&](const auto& id, const auto& observation) {
+    if (observation->passing != model::MachineState::STOPPING || now - observation->since < kShutdownPatience) return;
+    const auto turn = world_.turns.take_if_free(id.uuid());
+    if (!turn) return;
+    spdlog::warn("the guest of {} did not react to the request to shut down", id.text());
+    world_.inventory.set_passing(id, std::nullopt);
+    world_.inventory.observe(id, {observation->seen.state, "the guest did not react to the request to shut down"});
+  });
+}
+
+}  // namespace velocity::service

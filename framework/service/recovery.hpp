@@ -1,0 +1,55 @@
+// Brings the world back to what the database says: at start, after every connect, and every five minutes. Also does what must be done
+// from time to time. Made last by the daemon.
+#pragma once
+
+#include <atomic>
+#include <thread>
+
+#include "framework/service/blueprint.hpp"
+#include "framework/service/inventory.hpp"
+#include "framework/service/observer.hpp"
+#include "framework/service/power.hpp"
+#include "framework/service/removal.hpp"
+#include "framework/service/turns.hpp"
+#include "framework/service/uploads.hpp"
+
+namespace velocity::service {
+
+struct World {
+  Inventory& inventory;
+  libvirt::Host& host;
+  const Blueprint& blueprint;
+  storage::Volumes& volumes;
+  Removal& removal;
+  Uploads& uploads;
+  Power& power;
+  Turns& turns;
+  Observer& observer;
+};
+
+// Has a thread of its own from start() to stop().
+class Recovery {
+ public:
+  explicit Recovery(World world);
+  ~Recovery();
+
+  void start();
+  void stop();
+
+ private:
+  void run();
+  void recover_files();        // what needs no hypervisor
+  void reconcile();            // what needs one
+  void define_missing(const std::vector<libvirt::DomainState>& domains);
+  void report_foreign(const std::vector<libvirt::DomainState>& domains);
+  void autostart();
+  void bound_logs();
+  void end_unheard_stops();
+
+  World world_;
+  std::atomic<bool> stopping_{false};
+  bool autostarted_ = false;
+  std::thread thread_;
+};
+
+}  // namespace velocity::service

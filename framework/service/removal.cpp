@@ -1,0 +1,216 @@
+#include "framework/service/removal.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <exception>
+#include <set>
+
+#include "framework/model/error.hpp"
+
+namespace velocity::service {
+namespace {
+
+using model::Error;
+using model::ErrorCode;
+using model::Phase;
+
+void append(Doomed& doomed, const Doomed& more) {
+  const auto add = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+  add(doomed.machines, more.machines);
+  add(doomed.resources, more.resources);
+  add(doomed.uploads, more.uploads);
+  add(doomed.catalogs, more.catalogs);
+  add(doomed.groups, more.groups);
+}
+
+// The first machine, other than those that go as well, that has the resource.
+std::optional<model::MachineId> user_of(const Picture& picture, model::ResourceId id, const std::set<model::MachineId>& going) {
+  std::optional<model::MachineId> user;
+  picture.uses.visit_from({id, model::MachineId()}, [&](const Picture::Use& use, const auto&) {
+    if (use.first != id) return false;
+    if (going.count(use.second) > 0) return true;
+    user = use.second;
+    return false;
+  });
+  return user;
+}
+
+template <class Map, class IdType>
+bool unfinished(const Map& map, const IdType& id) {
+  const auto row = map.find(id);
+  return row && row->phase != Phase::ready;
+}
+
+void remove_file(const std::filesystem::path& file) {
+  std::error_code failed;
+  std::filesystem::remove(file, failed);
+  if (failed) throw Error(ErrorCode::storage_failed, "A file of what is removed cannot be removed", fmt::format("{}: {}", file.string(), failed.message()));
+}
+
+}  // namespace
+
+Removal::Removal(Inventory& inventory, const plugin::Registry& registry, libvirt::Host& host, const Blueprint& blueprint, storage::Volumes& volumes,
+                 Turns& turns, std::filesystem::path incoming)
+    : inventory_(inventory), registry_(registry), host_(host), blueprint_(blueprint), volumes_(volumes), turns_(turns), incoming_(std::move(incoming)) {}
+
+void Removal::require_hypervisor() const {
+  if (!host_.connected()) throw Error(ErrorCode::hypervisor_unavailable, "The hypervisor cannot be reached now. Nothing was changed", host_.why_disconnected());
+}
+
+Doomed Removal::mark_machine(Change& change, model::MachineId id) const {
+  auto machine = *change.picture().machines.find(id);
+  machine.phase = Phase::deleting;
+  change.put(machine);
+  Doomed doomed;
+  doomed.machines = {id};
+  return doomed;
+}
+
+Doomed Removal::mark_resource(Change& change, model::ResourceId id) const {
+  if (const auto user = user_of(change.picture(), id, {}))
+    throw Error(ErrorCode::resource_in_use, fmt::format("The virtual machine {} uses it", user->text())).with("vmid", user->text());
+  auto resource = *change.picture().resources.find(id);
+  resource.phase = Phase::deleting;
+  change.put(resource);
+  Doomed doomed;
+  doomed.resources = {id};
+  return doomed;
+}
+
+Doomed Removal::mark_catalog(Change& change, model::CatalogId id) const {
+  Doomed doomed;
+  doomed.catalogs = {id};
+  std::vector<model::MachineId> machines;
+  change.picture().machine_names.visit_from({id, ""}, [&](const Picture::NameInCatalog& key, const auto& machine) {
+    if (key.first == id) machines.push_back(*machine);
+    return key.first == id;
+  });
+  for (const auto& machine : machines) append(doomed, mark_machine(change, machine));
+  auto catalog = *change.picture().catalogs.find(id);
+  catalog.phase = Phase::deleting;
+  change.put(catalog);
+  return doomed;
+}
+
+Doomed Removal::mark_group(Change& change, model::Gid gid) const {
+  Doomed doomed;
+  doomed.groups = {gid};
+  const Picture before = change.picture();
+  before.catalogs.visit_all([&](const auto& id, const auto& catalog) {
+    if (catalog->group == gid) append(doomed, mark_catalog(change, id));
+  });
+  const std::set<model::MachineId> going(doomed.machines.begin(), doomed.machines.end());
+  before.resources.visit_all([&](const auto& id, const auto& resource) {
+    if (resource->group != gid) return;
+    if (const auto user = user_of(before, id, going))
+      throw Error(ErrorCode::resource_in_use, fmt::format("The virtual machine {} of another group uses the resource {} of this one", user->text(), id.text()))
+          .with("vmid", user->text());
+    auto marked = *resource;
+    marked.phase = Phase::deleting;
+    change.put(marked);
+    doomed.resources.push_back(id);
+  });
+  before.uploads.visit_all([&](const auto& id, const auto& upload) {
+    if (upload->group != gid) return;
+    change.erase(id);
+    doomed.uploads.push_back(id);
+  });
+  auto group = *change.picture().groups.find(gid);
+  group.phase = Phase::deleting;
+  change.put(group);
+  return doomed;
+}
+
+void Removal::carry_out(const Doomed& doomed) {
+  Doomed done;
+  std::exception_ptr failure;
+  const auto attempt = [&](auto work) {
+    try {
+      work();
+    } catch (const std::exception& error) {
+      spdlog::warn("a removal is left to be finished later: {}", error.what());
+      if (!failure) failure = std::current_exception();
+    }
+  };
+  for (const auto& id : doomed.machines)
+    attempt([&] {
+      const auto turn = turns_.take(id.uuid());
+      if (!unfinished(inventory_.picture()->machines, id)) return;
+      remove_effects(id);
+      done.machines.push_back(id);
+    });
+  for (const auto& id : doomed.resources)
+    attempt([&] {
+      const auto turn = turns_.take(id.uuid());
+      const auto resource = inventory_.picture()->resources.find(id);
+      if (!resource || resource->phase == Phase::ready) return;
+      remove_effects(*resource);
+      done.resources.push_back(id);
+    });
+  for (const auto& id : doomed.uploads) attempt([&] { remove_file(incoming_ / id.text()); });
+  inventory_.change([&](Change& change) {
+    for (const auto& id : done.machines) change.erase(id);
+    for (const auto& id : done.resources) change.erase(id);
+    if (failure) return;
+    for (const auto& id : doomed.catalogs) change.erase(id);
+    for (const auto& gid : doomed.groups) change.erase(gid);
+  });
+  if (failure) std::rethrow_exception(failure);
+}
+
+Doomed Removal::left_over() const {
+  const auto picture = inventory_.picture();
+  Doomed doomed;
+  // A thing whose turn is taken is being worked on right now.
+  picture->machines.visit_all([&](const auto& id, const auto& machine) {
+    if (machine->phase != Phase::ready && turns_.take_if_free(id.uuid())) doomed.machines.push_back(id);
+  });
+  picture->resources.visit_all([&](const auto& id, const auto& resource) {
+    if (resource->phase != Phase::ready && turns_.take_if_free(id.uuid())) doomed.resources.push_back(id);
+  });
+  picture->catalogs.visit_all([&](const auto& id, const auto& catalog) {
+    if (catalog->phase != Phase::ready) doomed.catalogs.push_back(id);
+  });
+  picture->groups.visit_all([&](const auto& gid, const auto& group) {
+    if (group->phase != Phase::ready) doomed.groups.push_back(gid);
+  });
+  return doomed;
+}
+
+void Removal::remove_effects(model::MachineId id) const {
+  try {
+    host_.destroy(id);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::hypervisor_not_found) throw;
+  }
+  host_.undefine(id);
+  const auto files = blueprint_.files(id);
+  remove_file(files.nvram);
+  remove_file(files.console_log);
+}
+
+void Removal::remove_effects(const model::Resource& resource) const {
+  if (const auto* type = registry_.find_resource_type(resource.type)) type->remove({{"rid", resource.id.text()}, {"spec", resource.spec}});
+  volumes_.remove(resource.id);  // also when the plugin is gone
+}
+
+void Removal::undo(const model::Machine& machine) noexcept {
+  try {
+    remove_effects(machine.id);
+    inventory_.change([&](Change& change) { change.erase(machine.id); });
+  } catch (const std::exception& error) {
+    spdlog::warn("the failed creation of the virtual machine {} is left to be taken back later: {}", machine.id.text(), error.what());
+  }
+}
+
+void Removal::undo(const model::Resource& resource) noexcept {
+  try {
+    remove_effects(resource);
+    inventory_.change([&](Change& change) { change.erase(resource.id); });
+  } catch (const std::exception& error) {
+    spdlog::warn("the failed creation of the resource {} is left to be taken back later: {}", resource.id.text(), error.what());
+  }
+}
+
+}  // namespace velocity::service

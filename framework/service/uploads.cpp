@@ -1,0 +1,219 @@
+#include "framework/service/uploads.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+#include "framework/service/access.hpp"
+#include "framework/service/resources.hpp"
+
+namespace velocity::service {
+namespace {
+
+using model::Error;
+using model::ErrorCode;
+
+constexpr std::int64_t kMebibyte = 1 << 20;
+constexpr std::int64_t kRoomToLeave = 64 * kMebibyte;  // for the database and the logs
+constexpr char kResourceType[] = "disk-image";         // what every upload becomes
+
+Error not_found(model::UploadId id) { return Error(ErrorCode::upload_not_found, fmt::format("There is no upload {} of yours", id.text())); }
+
+[[noreturn]] void fail_write(int error) {
+  if (error == ENOSPC || error == EDQUOT || error == EFBIG)
+    throw Error(ErrorCode::storage_full, "The disk is full. What has arrived is kept: free some space and resume", std::strerror(error));
+  throw Error(ErrorCode::storage_failed, "The upload cannot be written", std::strerror(error));
+}
+
+void require_room(const std::filesystem::path& directory, std::int64_t length) {
+  std::error_code failed;
+  const auto space = std::filesystem::space(directory, failed);
+  if (failed) throw Error(ErrorCode::storage_failed, "The disk cannot be asked for its space", failed.message());
+  if (static_cast<std::int64_t>(space.available) < length + kRoomToLeave)
+    throw Error(ErrorCode::storage_full, fmt::format("The upload has {} MiB, the disk has room for {} MiB", (length + kMebibyte - 1) / kMebibyte,
+                                                     std::max<std::int64_t>(0, static_cast<std::int64_t>(space.available) - kRoomToLeave) / kMebibyte));
+}
+
+storage::ImageFormat format_of(const model::Upload& upload) { return storage::find_format(upload.format).value(); }
+
+}  // namespace
+
+Uploads::Uploads(Inventory& inventory, const plugin::Registry& registry, storage::Volumes& volumes, std::filesystem::path incoming)
+    : inventory_(inventory), registry_(registry), volumes_(volumes), incoming_(std::move(incoming)) {}
+
+std::filesystem::path Uploads::path(model::UploadId id) const { return incoming_ / id.text(); }
+
+model::Upload Uploads::find(const Caller& caller, model::UploadId id) const {
+  const auto picture = inventory_.picture();
+  const auto upload = picture->uploads.find(id);
+  if (!upload || (upload->user != caller.uid() && !caller.is_root())) throw not_found(id);
+  Access(*picture, caller).own_group(upload->group);  // who has left the group goes no further
+  return *upload;
+}
+
+std::int64_t Uploads::size_on_disk(model::UploadId id) const {
+  struct stat status{};
+  if (::stat(path(id).c_str(), &status) != 0) throw not_found(id);
+  return status.st_size;
+}
+
+model::Upload Uploads::create(const Caller& caller, const UploadRequest& request) {
+  const model::Upload upload{model::UploadId::random(), caller.uid(),   request.group, request.label, request.format, request.length,
+                             static_cast<std::int64_t>(std::time(nullptr)), model::ResourceId::random()};
+  const auto check = [&](const Picture& picture) {
+    Access(picture, caller).own_group(request.group);
+    require_free_label(picture, request.group, request.label);
+  };
+  check(*inventory_.picture());
+  if (!registry_.find_resource_type(kResourceType))
+    throw Error(ErrorCode::type_unavailable, "The plugin for disk images is not installed, so nothing can be uploaded");
+  require_room(incoming_, request.length);
+  const int file = ::open(path(upload.id).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) fail_write(errno);
+  ::close(file);
+  try {
+    inventory_.change([&](Change& change) {
+      check(change.picture());
+      change.put(upload);
+    });
+  } catch (...) {
+    ::unlink(path(upload.id).c_str());
+    throw;
+  }
+  return upload;
+}
+
+UploadStatus Uploads::status(const Caller& caller, model::UploadId id) const {
+  auto upload = find(caller, id);
+  const auto offset = size_on_disk(id);
+  return {std::move(upload), offset};
+}
+
+std::unique_ptr<Uploads::Writer> Uploads::open(const Caller& caller, model::UploadId id, std::int64_t offset) {
+  auto upload = find(caller, id);
+  {
+    const std::lock_guard lock(mutex_);
+    if (!held_.insert(id).second) throw Error(ErrorCode::upload_busy, "Another request is writing to this upload");
+  }
+  // From here on the writer gives the hold back, also when its construction fails.
+  return std::make_unique<Writer>(*this, std::move(upload), offset);
+}
+
+void Uploads::remove(const Caller& caller, model::UploadId id) {
+  const auto upload = find(caller, id);
+  {
+    const std::lock_guard lock(mutex_);
+    if (held_.count(id) > 0) throw Error(ErrorCode::upload_busy, "Another request is writing to this upload");
+  }
+  inventory_.change([&](Change& change) { change.erase(upload.id); });
+  ::unlink(path(id).c_str());
+}
+
+void Uploads::release(model::UploadId id) {
+  const std::lock_guard lock(mutex_);
+  held_.erase(id);
+}
+
+model::ResourceId Uploads::finish(const model::Upload& upload, const std::function<void(int)>& progress) {
+  const auto source = path(upload.id);
+  const auto announced = storage::inspect_file(source, format_of(upload));
+  const auto* type = registry_.find_resource_type(kResourceType);
+  if (!type) throw Error(ErrorCode::type_unavailable, "The plugin for disk images is not installed");
+  const auto facts = volumes_.launder(source, announced, upload.resource, progress);
+  model::Resource resource{upload.resource,
+                           type->kind(),
+                           kResourceType,
+                           upload.label,
+                           upload.group,
+                           type->validate({{"size_mb", (facts.virtual_size + kMebibyte - 1) / kMebibyte}, {"format", upload.format}}),
+                           static_cast<std::int64_t>(std::time(nullptr)),
+                           model::Phase::ready};
+  try {
+    inventory_.change([&](Change& change) {
+      if (!change.picture().uploads.find(upload.id)) throw not_found(upload.id);
+      require_free_label(change.picture(), upload.group, upload.label);
+      change.put(resource);
+      change.erase(upload.id);
+    });
+  } catch (...) {
+    volumes_.remove(upload.resource);
+    throw;
+  }
+  ::unlink(source.c_str());
+  return upload.resource;
+}
+
+void Uploads::discard(const model::Upload& upload) {
+  inventory_.change([&](Change& change) { change.erase(upload.id); });
+  ::unlink(path(upload.id).c_str());
+}
+
+void Uploads::recover() {
+  const auto picture = inventory_.picture();
+  for (const auto& entry : std::filesystem::directory_iterator(incoming_)) {
+    const auto id = model::UploadId::parse(entry.path().filename().string());
+    if (!id || !picture->uploads.find(*id)) std::filesystem::remove_all(entry.path());
+  }
+  std::vector<model::Upload> uploads;
+  picture->uploads.visit_all([&](const auto&, const auto& upload) { uploads.push_back(*upload); });
+  for (const auto& upload : uploads) {
+    try {
+      if (!std::filesystem::exists(path(upload.id))) discard(upload);
+      else if (size_on_disk(upload.id) == upload.length) finish(upload, {});  // all had arrived; its client was told so
+    } catch (const Error& error) {
+      spdlog::warn("the upload {} cannot be finished: {}", upload.id.text(), error.what());
+      if (error.code() != ErrorCode::storage_full && error.code() != ErrorCode::storage_failed) discard(upload);
+    }
+  }
+}
+
+Uploads::Writer::Writer(Uploads& uploads, model::Upload upload, std::int64_t offset)
+    : uploads_(uploads), upload_(std::move(upload)), hold_(&uploads, [id = upload_.id](Uploads* holder) { holder->release(id); }), offset_(offset) {
+  const auto here = uploads_.size_on_disk(upload_.id);
+  if (here != offset)
+    throw Error(ErrorCode::upload_offset_mismatch, fmt::format("The upload stands at byte {}, not at {}", here, offset)).with("offset", std::to_string(here));
+  if (offset == 0) inspector_.emplace(format_of(upload_), upload_.length);
+  file_ = ::open(uploads_.path(upload_.id).c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+  if (file_ < 0) fail_write(errno);
+}
+
+Uploads::Writer::~Writer() {
+  if (file_ >= 0) ::close(file_);
+}
+
+void Uploads::Writer::append(std::span<const std::byte> bytes) {
+  if (static_cast<std::int64_t>(bytes.size()) > upload_.length - offset_)
+    throw Error(ErrorCode::request_too_large, fmt::format("The upload was announced with {} bytes; more than that came", upload_.length));
+  try {
+    // Only an early refusal: what counts is the inspection of the whole file at the end.
+    if (inspector_) inspector_->feed(bytes);
+  } catch (const Error&) {
+    uploads_.discard(upload_);
+    throw;
+  }
+  while (!bytes.empty()) {
+    const auto written = ::write(file_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail_write(errno);
+    offset_ += written;
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+model::ResourceId Uploads::Writer::finish(const std::function<void(int)>& progress) {
+  try {
+    return uploads_.finish(upload_, progress);
+  } catch (const Error& error) {
+    // A full disk can be mended and the upload finished then; an image that is refused stays refused.
+    if (error.code() != ErrorCode::storage_full && error.code() != ErrorCode::storage_failed) uploads_.discard(upload_);
+    throw;
+  }
+}
+
+}  // namespace velocity::service
