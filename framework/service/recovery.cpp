@@ -35,6 +35,7 @@ Recovery::Recovery(World world) : world_(world) {}
 Recovery::~Recovery() { stop(); }
 
 void Recovery::start() {
+  world_.uploads.sweep();
   thread_ = std::thread([this] { run(); });
 }
 
@@ -45,7 +46,7 @@ void Recovery::stop() {
 }
 
 void Recovery::run() {
-  guarded("uploads", [this] { world_.uploads.recover(); });
+  guarded("uploads", [this] { world_.uploads.finish_complete(); });
   guarded("files", [this] { recover_files(); });
   auto last_round = steady_clock::now();
   while (!stopping_) {

@@ -33,7 +33,7 @@ class Recovery {
   explicit Recovery(World world);
   ~Recovery();
 
-  void start();
+  void start();  // before anybody is served
   void stop();
 
  private:

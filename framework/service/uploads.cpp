@@ -96,28 +96,23 @@ UploadStatus Uploads::status(const Caller& caller, model::UploadId id) const {
 }
 
 std::unique_ptr<Uploads::Writer> Uploads::open(const Caller& caller, model::UploadId id, std::int64_t offset) {
-  auto upload = find(caller, id);
-  {
-    const std::lock_guard lock(mutex_);
-    if (!held_.insert(id).second) throw Error(ErrorCode::upload_busy, "Another request is writing to this upload");
-  }
-  // From here on the writer gives the hold back, also when its construction fails.
-  return std::make_unique<Writer>(*this, std::move(upload), offset);
+  return std::make_unique<Writer>(*this, hold(find(caller, id)), offset);
+}
+
+Uploads::Hold Uploads::hold(model::Upload upload) {
+  const std::lock_guard lock(mutex_);
+  if (!held_.insert(upload.id).second) throw Error(ErrorCode::upload_busy, "Another request is writing to this upload");
+  return Hold(*this, std::move(upload));
+}
+
+Uploads::Hold::~Hold() {
+  if (!uploads_) return;
+  const std::lock_guard lock(uploads_->mutex_);
+  uploads_->held_.erase(upload_.id);
 }
 
 void Uploads::remove(const Caller& caller, model::UploadId id) {
-  const auto upload = find(caller, id);
-  {
-    const std::lock_guard lock(mutex_);
-    if (held_.count(id) > 0) throw Error(ErrorCode::upload_busy, "Another request is writing to this upload");
-  }
-  inventory_.change([&](Change& change) { change.erase(upload.id); });
-  ::unlink(path(id).c_str());
-}
-
-void Uploads::release(model::UploadId id) {
-  const std::lock_guard lock(mutex_);
-  held_.erase(id);
+  discard(hold(find(caller, id)).upload());
 }
 
 model::ResourceId Uploads::finish(const model::Upload& upload, const std::function<void(int)>& progress) {
@@ -154,32 +149,36 @@ void Uploads::discard(const model::Upload& upload) {
   ::unlink(path(upload.id).c_str());
 }
 
-void Uploads::recover() {
+void Uploads::sweep() {
   const auto picture = inventory_.picture();
   for (const auto& entry : std::filesystem::directory_iterator(incoming_)) {
     const auto id = model::UploadId::parse(entry.path().filename().string());
     if (!id || !picture->uploads.find(*id)) std::filesystem::remove_all(entry.path());
   }
+  picture->uploads.visit_all([&](const auto& id, const auto& upload) {
+    if (!std::filesystem::exists(path(id))) discard(*upload);
+  });
+}
+
+void Uploads::finish_complete() {
   std::vector<model::Upload> uploads;
-  picture->uploads.visit_all([&](const auto&, const auto& upload) { uploads.push_back(*upload); });
+  inventory_.picture()->uploads.visit_all([&](const auto&, const auto& upload) { uploads.push_back(*upload); });
   for (const auto& upload : uploads) {
     try {
-      if (!std::filesystem::exists(path(upload.id))) discard(upload);
-      else if (size_on_disk(upload.id) == upload.length) finish(upload, {});  // all had arrived; its client was told so
+      if (size_on_disk(upload.id) != upload.length) continue;
+      Writer(*this, hold(upload), upload.length).finish();
     } catch (const Error& error) {
       spdlog::warn("the upload {} cannot be finished: {}", upload.id.text(), error.what());
-      if (error.code() != ErrorCode::storage_full && error.code() != ErrorCode::storage_failed) discard(upload);
     }
   }
 }
 
-Uploads::Writer::Writer(Uploads& uploads, model::Upload upload, std::int64_t offset)
-    : uploads_(uploads), upload_(std::move(upload)), hold_(&uploads, [id = upload_.id](Uploads* holder) { holder->release(id); }), offset_(offset) {
-  const auto here = uploads_.size_on_disk(upload_.id);
+Uploads::Writer::Writer(Uploads& uploads, Hold hold, std::int64_t offset) : uploads_(uploads), hold_(std::move(hold)), offset_(offset) {
+  const auto here = uploads_.size_on_disk(upload().id);
   if (here != offset)
     throw Error(ErrorCode::upload_offset_mismatch, fmt::format("The upload stands at byte {}, not at {}", here, offset)).with("offset", std::to_string(here));
-  if (offset == 0) inspector_.emplace(format_of(upload_), upload_.length);
-  file_ = ::open(uploads_.path(upload_.id).c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+  if (offset == 0) inspector_.emplace(format_of(upload()), length());
+  file_ = ::open(uploads_.path(upload().id).c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
   if (file_ < 0) fail_write(errno);
 }
 
@@ -188,13 +187,13 @@ Uploads::Writer::~Writer() {
 }
 
 void Uploads::Writer::append(std::span<const std::byte> bytes) {
-  if (static_cast<std::int64_t>(bytes.size()) > upload_.length - offset_)
-    throw Error(ErrorCode::request_too_large, fmt::format("The upload was announced with {} bytes; more than that came", upload_.length));
+  if (static_cast<std::int64_t>(bytes.size()) > length() - offset_)
+    throw Error(ErrorCode::request_too_large, fmt::format("The upload was announced with {} bytes; more than that came", length()));
   try {
     // Only an early refusal: what counts is the inspection of the whole file at the end.
     if (inspector_) inspector_->feed(bytes);
   } catch (const Error&) {
-    uploads_.discard(upload_);
+    uploads_.discard(upload());
     throw;
   }
   while (!bytes.empty()) {
@@ -208,10 +207,10 @@ void Uploads::Writer::append(std::span<const std::byte> bytes) {
 
 model::ResourceId Uploads::Writer::finish(const std::function<void(int)>& progress) {
   try {
-    return uploads_.finish(upload_, progress);
+    return uploads_.finish(upload(), progress);
   } catch (const Error& error) {
     // A full disk can be mended and the upload finished then; an image that is refused stays refused.
-    if (error.code() != ErrorCode::storage_full && error.code() != ErrorCode::storage_failed) uploads_.discard(upload_);
+    if (error.code() != ErrorCode::storage_full && error.code() != ErrorCode::storage_failed) uploads_.discard(upload());
     throw;
   }
 }

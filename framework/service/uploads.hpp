@@ -12,6 +12,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "framework/model/resource.hpp"
 #include "framework/plugin/registry.hpp"
@@ -37,26 +38,40 @@ struct UploadStatus {
 // Thread-safe. Every function may touch the disk and block: call it from a thread that may, never from a socket thread.
 class Uploads {
  public:
+  // The right to work on one upload, held by one at a time.
+  class Hold {
+   public:
+    Hold(Uploads& uploads, model::Upload upload) : uploads_(&uploads), upload_(std::move(upload)) {}
+    Hold(Hold&& other) noexcept : uploads_(std::exchange(other.uploads_, nullptr)), upload_(std::move(other.upload_)) {}
+    Hold& operator=(Hold&&) = delete;
+    ~Hold();
+    const model::Upload& upload() const { return upload_; }
+
+   private:
+    Uploads* uploads_;
+    model::Upload upload_;
+  };
+
   // Appends to one upload; holds it exclusively while it lives. What was appended stays when the writer goes: the client resumes there.
   class Writer {
    public:
-    Writer(Uploads& uploads, model::Upload upload, std::int64_t offset);
+    Writer(Uploads& uploads, Hold hold, std::int64_t offset);
     ~Writer();
     Writer(const Writer&) = delete;
     Writer& operator=(const Writer&) = delete;
 
     std::int64_t offset() const { return offset_; }
-    std::int64_t length() const { return upload_.length; }
-    bool complete() const { return offset_ == upload_.length; }
+    std::int64_t length() const { return upload().length; }
+    bool complete() const { return offset_ == length(); }
     // Inspects while it writes. An image_* error means that the upload is refused and gone. storage_full keeps what fits.
     void append(std::span<const std::byte> bytes);
     // After the last byte: inspects, rewrites in the sandbox, lists the resource, forgets the upload. progress: 0 to 1000.
     model::ResourceId finish(const std::function<void(int)>& progress = {});
 
    private:
+    const model::Upload& upload() const { return hold_.upload(); }
     Uploads& uploads_;
-    model::Upload upload_;
-    std::unique_ptr<Uploads, std::function<void(Uploads*)>> hold_;  // lets the next writer in
+    Hold hold_;
     std::int64_t offset_;
     int file_ = -1;
     std::optional<storage::ImageInspector> inspector_;  // only from the first byte on
@@ -71,13 +86,14 @@ class Uploads {
   std::unique_ptr<Writer> open(const Caller& caller, model::UploadId id, std::int64_t offset);
   void remove(const Caller& caller, model::UploadId id);
 
-  void recover();  // at start: files without a row and rows without a file go, what had arrived whole is finished
+  void sweep();            // at start, before anybody uploads: files without a row and rows without a file go
+  void finish_complete();  // what had arrived whole when the server died: its client was told so
 
  private:
   std::filesystem::path path(model::UploadId id) const;
   model::Upload find(const Caller& caller, model::UploadId id) const;
   std::int64_t size_on_disk(model::UploadId id) const;
-  void release(model::UploadId id);
+  Hold hold(model::Upload upload);  // upload_busy
   model::ResourceId finish(const model::Upload& upload, const std::function<void(int)>& progress);
   void discard(const model::Upload& upload);
 
