@@ -1,0 +1,54 @@
+// One client's connection: requests in, answers out, in order. Included by the listener.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "server/edge/access_log.hpp"
+#include "server/edge/answer.hpp"
+#include "server/edge/client.hpp"
+#include "server/edge/forward_pool.hpp"
+#include "server/edge/incoming_body.hpp"
+#include "server/edge/vetting.hpp"
+
+namespace velocity::edge {
+
+class UploadRoutes;
+
+// What all connections share. Lives longer than each of them; used on the socket thread only.
+struct Shared {
+  const EdgeSettings& settings;
+  const Vetting& vetting;
+  const AccessLog& access_log;
+  ForwardPool& pool;
+  UploadRoutes* uploads;   // null: none are served
+  HttpDate date;
+  std::size_t unsent = 0;  // bytes of answers on their way to clients
+};
+
+class Connection {
+ public:
+  Connection(Stream stream, std::string peer, Shared& shared);
+
+  awaitable<void> run();
+  void sweep(Clock::time_point now);
+  void drain();  // no further request; an idle connection ends at once
+  void abort();
+
+ private:
+  struct Turn;
+  awaitable<bool> serve_one(bool first);
+  awaitable<bool> receive(Turn& turn, bool first);
+  awaitable<bool> read_header(Turn& turn, bool first);
+  bool parse_header(Turn& turn);
+  awaitable<void> handle(Turn& turn);
+  awaitable<bool> send(Turn& turn);
+
+  Client client_;
+  std::string peer_;
+  Shared& shared_;
+  bool idle_ = true;  // between two requests
+  bool draining_ = false;
+};
+
+}  // namespace velocity::edge

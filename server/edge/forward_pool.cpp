@@ -1,0 +1,268 @@
+#include "server/edge/forward_pool.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+
+namespace velocity::edge {
+namespace {
+
+using model::Error;
+using model::ErrorCode;
+
+constexpr std::size_t kReadSize = 64 * 1024;
+constexpr std::uint32_t kAnswerHeader = 64 * 1024;
+
+void append(std::string& text, std::string_view name, std::string_view value) {
+  if (!value.empty()) text.append(name).append(": ").append(value).append("\r\n");
+}
+
+// Fields that belong to one hop (RFC 9110, 7.6.1), and those that the edge writes itself.
+bool stays_here(const http::fields::value_type& field) {
+  switch (field.name()) {
+    case http::field::connection:
+    case http::field::keep_alive:
+    case http::field::proxy_authenticate:
+    case http::field::proxy_connection:
+    case http::field::te:
+    case http::field::trailer:
+    case http::field::transfer_encoding:
+    case http::field::upgrade:
+    case http::field::content_length:
+    case http::field::server:
+    case http::field::date: return true;
+    default: return beast::iequals(field.name_string(), kRequestNumberHeader) || beast::iequals(field.name_string(), "X-Request-Id");
+  }
+}
+
+}  // namespace
+
+struct ForwardPool::Job {
+  explicit Job(net::io_context& io) : wake(io) {}
+  std::string request_line_and_fields;
+  std::string body;
+  std::string number;
+  Clock::time_point begun;
+  net::steady_timer wake;  // a condition variable with a deadline
+  bool started = false;
+  bool done = false;
+  bool abandoned = false;  // whoever waited has left
+  bool sound = false;
+  Answer answer;
+};
+
+struct ForwardPool::Slot {
+  Slot(net::io_context& io, std::size_t worker_number) : worker(worker_number), socket(io), wake(io) {}
+  std::size_t worker;
+  net::local::stream_protocol::socket socket;
+  net::steady_timer wake;
+  std::shared_ptr<Job> job;
+  beast::flat_buffer buffer;
+  bool alarmed = false;
+};
+
+std::string forwarded_header(const Request& request) {
+  const auto method = request.method == http::verb::head ? http::verb::get : request.method;
+  const auto method_text = http::to_string(method);
+  std::string text;
+  text.reserve(512 + request.path.size() + request.query.size());
+  text.append(method_text.data(), method_text.size()).append(" ").append(request.path).append(request.query);
+  text += " HTTP/1.1\r\nHost: edge\r\nConnection: Keep-Alive\r\n";
+  append(text, kRequestIdHeader, request.id);
+  append(text, kPeerHeader, request.peer);
+  append(text, kContentTypeHeader, request.field(http::field::content_type));
+  append(text, "Authorization", request.field(http::field::authorization));
+  append(text, "If-Match", request.field(http::field::if_match));
+  append(text, "If-None-Match", request.field(http::field::if_none_match));
+  append(text, "Idempotency-Key", request.field("Idempotency-Key"));
+  append(text, "Accept", request.field(http::field::accept));
+  return text;
+}
+
+ForwardPool::ForwardPool(net::io_context& io, Backend& backend, const EdgeSettings& settings)
+    : io_(io), backend_(backend), limits_(settings.limits), timeouts_(settings.timeouts) {
+  for (std::size_t worker = 0; worker < backend_.workers(); ++worker) {
+    slots_.push_back(std::make_unique<Slot>(io_, worker));
+    slots_.back()->socket.assign(net::local::stream_protocol(), backend_.connect(worker));
+  }
+  for (auto& slot : slots_)
+    net::co_spawn(io_, run(*slot), [worker = slot->worker](std::exception_ptr failure) {
+      try {
+        if (failure) std::rethrow_exception(failure);
+      } catch (const std::exception& error) {
+        spdlog::critical("The edge lost worker {} for good: {}", worker, error.what());
+      }
+    });
+}
+
+ForwardPool::~ForwardPool() = default;
+
+awaitable<Answer> ForwardPool::call(std::string header, std::string body) {
+  if (stopping_ || (idle_.empty() && queue_.size() >= limits_.queue)) throw Error(ErrorCode::server_busy, "The server has too much to do");
+  const auto job = std::make_shared<Job>(io_);
+  job->number = std::to_string(++last_number_);
+  job->request_line_and_fields = std::move(header);
+  append(job->request_line_and_fields, kRequestNumberHeader, job->number);
+  // Always a length: the worker need not know which methods have a body.
+  append(job->request_line_and_fields, "Content-Length", std::to_string(body.size()));
+  job->request_line_and_fields += "\r\n";
+  job->body = std::move(body);
+  job->begun = Clock::now();
+  job->wake.expires_at(job->begun + timeouts_.handler);
+
+  if (idle_.empty()) {
+    queue_.push_back(job);
+  } else {
+    auto* slot = idle_.back();
+    idle_.pop_back();
+    slot->job = job;
+    slot->wake.cancel();
+  }
+  error_code ec;
+  while (!job->done) {
+    co_await job->wake.async_wait(into(ec));
+    if (!ec) break;  // the deadline; cancelled means done
+  }
+  if (!job->done) {
+    job->abandoned = true;
+    if (job->started) throw Error(ErrorCode::server_timeout, "The server took too long to answer");
+    throw Error(ErrorCode::server_busy, "The server has too much to do");
+  }
+  if (!job->sound) throw Error(ErrorCode::server_internal, "The answer was lost", "the worker's answer to request number " + job->number + " was not sound");
+  co_return std::move(job->answer);
+}
+
+awaitable<void> ForwardPool::run(Slot& slot) {
+  while (true) {
+    co_await next_job(slot);
+    if (stopping_) co_return;
+    const auto job = slot.job;
+    job->started = true;
+    if (slot.socket.is_open() && !is_quiet(slot)) {
+      ++unsound_;
+      spdlog::error("Worker {} sent bytes that nobody asked for, or hung up; its connection is replaced", slot.worker);
+      reconnect(slot);
+    }
+    co_await ensure_connected(slot);
+    job->sound = !stopping_ && co_await exchange(slot, *job);
+    job->done = true;
+    job->wake.cancel();
+    if (slot.alarmed) spdlog::warn("Worker {} answers again, after {} s", slot.worker, (Clock::now() - job->begun) / std::chrono::seconds(1));
+    slot.alarmed = false;
+    slot.job.reset();
+    if (stopping_) co_return;
+    if (!job->sound) {
+      ++unsound_;
+      reconnect(slot);
+    }
+  }
+}
+
+// Whatever has arrived before the request was sent, an end of the connection too, is not this request's answer.
+bool ForwardPool::is_quiet(Slot& slot) {
+  char byte = 0;
+  return slot.buffer.size() == 0 && ::recv(slot.socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+awaitable<void> ForwardPool::next_job(Slot& slot) {
+  while (!queue_.empty()) {
+    auto job = std::move(queue_.front());
+    queue_.pop_front();
+    if (job->abandoned) continue;
+    slot.job = std::move(job);
+    co_return;
+  }
+  idle_.push_back(&slot);
+  slot.wake.expires_at(Clock::time_point::max());
+  error_code ec;
+  while (!slot.job && !stopping_) co_await slot.wake.async_wait(into(ec));
+}
+
+bool ForwardPool::reconnect(Slot& slot) {
+  error_code ec;
+  slot.socket.close(ec);
+  slot.buffer.clear();
+  try {
+    slot.socket.assign(net::local::stream_protocol(), backend_.connect(slot.worker));
+    return true;
+  } catch (const std::exception& error) {
+    spdlog::error("Worker {} cannot be reached: {}", slot.worker, error.what());
+    return false;
+  }
+}
+
+awaitable<void> ForwardPool::ensure_connected(Slot& slot) {
+  while (!slot.socket.is_open() && !stopping_ && !reconnect(slot)) {
+    slot.wake.expires_after(std::chrono::milliseconds(200));
+    error_code ec;
+    co_await slot.wake.async_wait(into(ec));
+  }
+}
+
+awaitable<bool> ForwardPool::exchange(Slot& slot, Job& job) {
+  error_code ec;
+  const std::array<net::const_buffer, 2> request{net::buffer(job.request_line_and_fields), net::buffer(job.body)};
+  co_await net::async_write(slot.socket, request, into(ec));
+  if (ec) co_return false;
+  http::response_parser<http::string_body> parser;
+  parser.header_limit(kAnswerHeader);
+  parser.body_limit(limits_.answer);
+  parser.eager(true);
+  while (true) {
+    if (slot.buffer.size() > 0) {
+      slot.buffer.consume(parser.put(slot.buffer.data(), ec));
+      if (parser.is_done()) break;
+      if (ec && ec != http::error::need_more) co_return false;
+    }
+    if (slot.buffer.size() > limits_.answer) co_return false;
+    const auto count = co_await slot.socket.async_read_some(slot.buffer.prepare(kReadSize), into(ec));
+    if (ec) co_return false;
+    slot.buffer.commit(count);
+  }
+  co_return accept(job, parser.release());
+}
+
+bool ForwardPool::accept(Job& job, http::response<http::string_body> response) {
+  std::string_view echo(response[kRequestNumberHeader].data(), response[kRequestNumberHeader].size());
+  constexpr std::string_view kInMemory = ";body";
+  const bool in_memory = echo.size() > kInMemory.size() && echo.substr(echo.size() - kInMemory.size()) == kInMemory;
+  if (in_memory) echo.remove_suffix(kInMemory.size());
+  if (echo != job.number) {
+    spdlog::error("A worker answered request number {} with \"{}\"; the answer is dropped and the connection replaced", job.number, echo.substr(0, 40));
+    return false;
+  }
+  job.answer.status = response.result_int();
+  for (const auto& field : response)
+    if (!stays_here(field)) job.answer.set(std::string(field.name_string()), std::string(field.value()));
+  job.answer.body = in_memory ? backend_.take_body(job.number) : std::move(response.body());
+  return job.answer.status >= 200;
+}
+
+void ForwardPool::watch(Clock::time_point now) {
+  for (auto& slot : slots_) {
+    if (!slot->job || slot->alarmed || now - slot->job->begun < timeouts_.alarm) continue;
+    slot->alarmed = true;
+    spdlog::error("Worker {} has not answered request number {} for {} s", slot->worker, slot->job->number,
+                  (now - slot->job->begun) / std::chrono::seconds(1));
+  }
+}
+
+void ForwardPool::stop() {
+  stopping_ = true;
+  for (auto& slot : slots_) {
+    error_code ec;
+    slot->socket.close(ec);
+    slot->wake.cancel();
+  }
+  for (auto& job : queue_) {
+    job->done = true;
+    job->wake.cancel();
+  }
+  queue_.clear();
+}
+
+}  // namespace velocity::edge

@@ -1,0 +1,75 @@
+#include "server/edge/incoming_body.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "framework/model/error.hpp"
+
+namespace velocity::edge {
+
+using model::Error;
+using model::ErrorCode;
+
+IncomingBody::IncomingBody(Client& client, RequestParser& parser, Clock::duration progress, bool expects_continue)
+    : client_(client), parser_(parser), progress_(progress), expects_continue_(expects_continue) {
+  parser_.eager(true);
+}
+
+awaitable<std::size_t> IncomingBody::read_some(net::mutable_buffer space) {
+  auto& target = parser_.get().body();
+  target.data = space.data();
+  target.size = space.size();
+  while (!parser_.is_done() && target.size == space.size() && !gone_ && !interrupted_) {
+    if (client_.ahead.size() > 0) {
+      error_code ec;
+      client_.ahead.consume(parser_.put(client_.ahead.data(), ec));
+      if (ec && ec != http::error::need_more && ec != http::error::need_buffer)
+        throw Error(ErrorCode::request_malformed, "The request's body is not framed as its header says");
+      if (parser_.is_done() || target.size < space.size()) break;
+      // With all the space in use the parser wants more: a chunk's header without an end.
+      if (client_.ahead.size() == client_.ahead.max_size()) throw Error(ErrorCode::request_malformed, "A chunk's header is too long");
+    }
+    co_await more();
+  }
+  co_return space.size() - target.size;
+}
+
+awaitable<void> IncomingBody::more() {
+  if (expects_continue_) {
+    expects_continue_ = false;
+    if (client_.ahead.size() == 0 && !co_await client_.write("HTTP/1.1 100 Continue\r\n\r\n", {}, progress_)) {
+      gone_ = true;
+      co_return;
+    }
+  }
+  client_.allow(progress_);
+  const bool arrived = co_await client_.read_ahead(Client::kReadAhead);
+  client_.allow_forever();
+  if (client_.timed_out()) throw Error(ErrorCode::request_timeout, "The request's body did not arrive in time");
+  gone_ = !arrived && !interrupted_;
+}
+
+void IncomingBody::interrupt() {
+  interrupted_ = true;
+  client_.interrupt();
+}
+
+awaitable<std::string> IncomingBody::read_all(std::size_t limit) {
+  const auto too_large = [limit] { return Error(ErrorCode::request_too_large, fmt::format("The body has more than {} bytes", limit)); };
+  if (parser_.content_length() && *parser_.content_length() > limit) throw too_large();
+  constexpr std::size_t kStep = 16 * 1024;
+  std::string body;
+  while (!complete() && !gone_) {
+    const auto size = body.size();
+    // One byte beyond the limit is enough to know.
+    const auto step = std::min(std::max<std::size_t>(kStep, size), limit + 1 - size);
+    body.resize(size + step);
+    const auto count = co_await read_some(net::buffer(body.data() + size, step));
+    body.resize(size + count);
+    if (body.size() > limit) throw too_large();
+  }
+  co_return body;
+}
+
+}  // namespace velocity::edge
