@@ -80,7 +80,7 @@ class Server:
     def __init__(self, *options: str, hypervisor: str | None = None, state: pathlib.Path | None = None, environment: dict | None = None,
                  root_password: str | None = ROOT_PASSWORD):
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="vt", dir="/tmp"))
-        self.state = state or self.home / "s"
+        self.state_directory = state or self.home / "s"
         self.options = [*options, *(["--hypervisor", hypervisor] if hypervisor else [])]
         self.environment = environment or {}
         self.root_password = root_password
@@ -113,7 +113,7 @@ class Server:
         return ""
 
     def command(self) -> list[str]:
-        return [str(BUILD / "server/daemon/velocityd"), "--state", str(self.state), "--listen", "127.0.0.1:0",
+        return [str(BUILD / "server/daemon/velocityd"), "--state", str(self.state_directory), "--listen", "127.0.0.1:0",
                 "--ready-file", str(self.home / "ready"), *self.options]
 
     def spawn(self) -> subprocess.Popen:
@@ -204,7 +204,7 @@ class Server:
             with contextlib.suppress(OSError):
                 command = (entry / "cmdline").read_bytes()
                 alive = (entry / "stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
-                if alive and b"qemu-system" in command.split(b"\0")[0] and bytes(self.state) in command and vmid.encode() in command:
+                if alive and b"qemu-system" in command.split(b"\0")[0] and bytes(self.state_directory) in command and vmid.encode() in command:
                     found.append(int(entry.name))
         return found
 

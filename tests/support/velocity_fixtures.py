@@ -39,4 +39,4 @@ def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     if report.failed:
         for server in list(velocity.Server.alive):
-            report.sections.append((f"log of velocityd in {server.state}", server.log[-6000:]))
+            report.sections.append((f"log of velocityd in {server.state_directory}", server.log[-6000:]))

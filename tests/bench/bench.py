@@ -1,0 +1,160 @@
+"""Measures the server against yardsticks in the same run, and says whether each ratio is within its bound. Run by script/bench.
+
+Rounds of the two sides alternate and medians are compared, so that what else the machine does falls on both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import velocity  # noqa: E402
+
+BENCH = velocity.BUILD / "tests" / "bench"
+
+
+class Figures:
+    def __init__(self):
+        self.rows: list[dict] = []
+
+    def add(self, name: str, value: float, unit: str, bound: str = "", within: bool | None = None, **details):
+        self.rows.append({"name": name, "value": round(value, 3), "unit": unit, "bound": bound, "within": within, **details})
+        verdict = "" if within is None else "ok" if within else "MISSED"
+        note = ", ".join(f"{key} {number}" for key, number in details.items())
+        print(f"{name:<52} {value:>10.3f} {unit:<6} {bound:<14} {verdict:<7} {note}", flush=True)
+
+
+def wrk(url: str, seconds: int, *headers: str) -> float:
+    """Requests a second over 16 kept connections."""
+    options = [part for header in headers for part in ("-H", header)]
+    done = subprocess.run(["wrk", "-t1", "-c16", f"-d{seconds}s", *options, url], capture_output=True, text=True, check=True)
+    if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
+        raise SystemExit(f"the load was not served: {done.stdout}")
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)[1])
+
+
+def reads(figures: Figures, rounds: int, seconds: int):
+    with velocity.Server(hypervisor="test:///default") as server:
+        vmid = server.machine("read", server.catalog("reads"))
+        bare = subprocess.Popen([BENCH / "bare_pistache", "2"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        port = int(bare.stdout.readline())
+        path, key = f"/v/state?vmid={vmid}", f"Authorization: Bearer {server.root_key()}"
+        ours, theirs = [], []
+        try:
+            for _ in range(rounds):
+                theirs.append(wrk(f"http://127.0.0.1:{port}{path}", seconds, key))
+                ours.append(wrk(server.url + path, seconds, key))
+        finally:
+            bare.stdin.close()
+            bare.wait(30)
+        ratio = statistics.median(ours) / statistics.median(theirs)
+        figures.add("GET /v/state, against a bare Pistache route", ratio, "", ">= 0.4", ratio >= 0.4,
+                    per_second=round(statistics.median(ours)), bare=round(statistics.median(theirs)))
+
+
+def starts(figures: Figures, rounds: int, times: int):
+    with velocity.Server("--accel", "tcg") as server:
+        stid = server.upload(velocity.guest("tiny"), "disk")
+        vmid = server.machine("started", server.catalog("starts"), [stid])
+        key = server.root_key()
+        ours, theirs = [], []
+        server.change(vmid, "RUNNING", key=key).expect(200)  # the first one makes caches
+        server.change(vmid, "STOPPED", key=key, force=True).expect(200)
+        for _ in range(rounds):
+            for _ in range(times):
+                begin = time.monotonic()
+                server.change(vmid, "RUNNING", key=key).expect(200)
+                ours.append((time.monotonic() - begin) * 1000)
+                server.change(vmid, "STOPPED", key=key, force=True).expect(200)
+            server.stop()
+            done = subprocess.run([BENCH / "bare_start", server.state_directory / "libvirt", vmid, str(times)], capture_output=True, text=True)
+            if done.returncode != 0:
+                raise SystemExit(f"bare_start failed: {done.stderr}")
+            theirs += [float(line) for line in done.stdout.split()]
+            server.start()
+        ratio = statistics.median(ours) / statistics.median(theirs)
+        figures.add("starting a guest, against virDomainCreate", ratio, "", "<= 1.1", ratio <= 1.1,
+                    ms=round(statistics.median(ours)), bare_ms=round(statistics.median(theirs)))
+
+
+def status(pid: int, field: str) -> int:
+    """A size in KiB out of /proc."""
+    return int(re.search(rf"{field}:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1])
+
+
+def uploads(figures: Figures, rounds: int, mebibytes: int = 256):
+    with velocity.Server(hypervisor="test:///default") as server:
+        image = server.home / "image"
+        with open(image, "wb") as file:
+            for _ in range(mebibytes):
+                file.write(os.urandom(1 << 20))
+        server.upload(b"\xeb" * 4096, "warm up")
+        ours, theirs, growths = [], [], []
+        for number in range(rounds):
+            begin = time.monotonic()
+            subprocess.run(["cp", image, server.home / "copy"], check=True)
+            theirs.append(time.monotonic() - begin)
+            (server.home / "copy").unlink()
+
+            location = server.create_upload(image.stat().st_size, f"image {number}").expect(201).headers["location"]
+            pathlib.Path(f"/proc/{server.pid}/clear_refs").write_text("5")  # peak memory starts anew
+            before = status(server.pid, "VmRSS")
+            begin = time.monotonic()
+            server.curl("PATCH", location, None, "-T", str(image), "-H", f"Authorization: Bearer {server.root_key()}", "-H", "Tus-Resumable: 1.0.0",
+                        "-H", "Upload-Offset: 0", "-H", "Content-Type: application/offset+octet-stream").expect(204)
+            ours.append(time.monotonic() - begin)
+            growths.append((status(server.pid, "VmHWM") - before) / 1024)
+        figures.add(f"upload of {mebibytes} MiB, against cp", statistics.median(ours) / statistics.median(theirs), "",
+                    seconds=round(statistics.median(ours), 2), cp_seconds=round(statistics.median(theirs), 2))
+        figures.add("memory growth meanwhile", max(growths), "MiB", "<= 16", max(growths) <= 16)
+
+
+def idle(figures: Figures, rounds: int):
+    with velocity.Server("--accel", "tcg") as server:
+        server.root_key()
+        server.stop()  # the capability cache is warm now
+        taken, memory = [], []
+        for _ in range(rounds):
+            begin = time.monotonic()
+            server.start()
+            taken.append(time.monotonic() - begin)
+            time.sleep(2)
+            memory.append(status(server.pid, "VmRSS") / 1024)
+            server.stop()
+        server.start()
+        figures.add("resident memory when idle", statistics.median(memory), "MiB")
+        figures.add("from start to ready, warm", statistics.median(taken), "s", "<= 1", statistics.median(taken) <= 1)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="script/bench", description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: a smoke test, not a measurement")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="reads, starts, uploads, idle (default: all)")
+    options = parser.parse_args()
+    rounds = 2 if options.quick else 7
+    parts = {"reads": lambda: reads(figures, rounds, 1 if options.quick else 3), "starts": lambda: starts(figures, min(rounds, 4), 3 if options.quick else 8),
+             "uploads": lambda: uploads(figures, rounds), "idle": lambda: idle(figures, rounds)}
+    if unknown := set(options.parts) - set(parts):
+        parser.error(f"no part is called {', '.join(sorted(unknown))}")
+    if missing := [tool for tool in ("wrk", "curl") if not shutil.which(tool)]:
+        parser.error(f"missing: {', '.join(missing)}; script/bootstrap installs them")
+    figures = Figures()
+    for name in options.parts or parts:
+        parts[name]()
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps(figures.rows, indent=2) + "\n")
+    sys.exit(any(row["within"] is False for row in figures.rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""What must outlive a server, and what a server must survive."""
+
+import os
+import shlex
+import signal
+import subprocess
+import time
+
+import pytest
+
+import velocity
+from velocity import eventually
+
+
+@pytest.fixture
+def server(own_server):
+    return own_server("--accel", "tcg")
+
+
+def started(server, guest="tiny", **more):
+    stid = server.upload(velocity.guest(guest), "disk")
+    vmid = server.machine("survivor", server.catalog("guests"), [stid], **more)
+    server.change(vmid, "RUNNING").expect(200)
+    server.await_text(vmid)
+    return vmid
+
+
+def settles(server, vmid, state):
+    """The machine shows this state within three seconds of readiness, and keeps it."""
+    server.await_state(vmid, state, 3)
+    time.sleep(1)
+    assert server.state(vmid) == state
+
+
+def test_a_guest_outlives_kill_9_of_the_server_and_is_adopted(server):
+    vmid = started(server)
+    pid = server.guest_pid(vmid)
+    server.kill()
+    assert server.guest_pid(vmid) == pid
+    server.start()
+    settles(server, vmid, "RUNNING")
+    assert server.guest_pid(vmid) == pid
+    assert "VELOCITY-GUEST-READY" in server.console(vmid)
+    assert server.change(vmid, "PAUSED").expect(200).json["state"] == "PAUSED"
+    assert server.change(vmid, "RUNNING").expect(200).json["state"] == "RUNNING"
+    assert server.change(vmid, "STOPPED", wait=30).expect(200).json["state"] == "STOPPED"
+
+
+def test_a_guest_outlives_an_orderly_end_of_the_server(server):
+    vmid = started(server)
+    pid = server.guest_pid(vmid)
+    assert server.stop() == 0
+    assert server.guest_pid(vmid) == pid
+    server.start()
+    settles(server, vmid, "RUNNING")
+
+
+def test_a_guest_that_died_while_no_server_ran_is_stopped_after_the_next_start(server):
+    vmid = started(server)
+    pid = server.guest_pid(vmid)
+    server.kill()
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not server.guest_pids(vmid), what="the end of the guest")
+    server.start()
+    settles(server, vmid, "STOPPED")
+    server.change(vmid, "RUNNING").expect(200)
+
+
+def test_a_guest_paused_before_kill_9_is_paused_after_it(server):
+    vmid = started(server)
+    server.change(vmid, "PAUSED").expect(200)
+    server.kill()
+    server.start()
+    settles(server, vmid, "PAUSED")
+    server.change(vmid, "STOPPED", force=True).expect(200)
+
+
+def test_a_machine_with_autostart_starts_with_the_server(server):
+    stid = server.upload(velocity.guest("tiny"), "disk")
+    catalog = server.catalog("guests")
+    vmid = server.machine("early bird", catalog, [stid], autostart=True)
+    other = server.machine("sleeper", catalog)
+    assert server.state(vmid) == "STOPPED"
+    server.restart()
+    server.await_state(vmid, "RUNNING", 20)
+    assert server.state(other) == "STOPPED"
+
+
+def test_authkeys_and_all_that_was_acknowledged_outlive_kill_9(server):
+    key = server.root_key()
+    catalog, disk = server.catalog("kept"), server.disk("kept")
+    vmid = server.machine("kept", catalog, [disk])
+    server.kill()
+    server.start()
+    assert server.call("GET", "/c", key=key, cid=catalog).expect(200).json["label"] == "kept"
+    assert server.call("GET", "/r", key=key, rid=disk).expect(200).json["machines"] == [vmid]
+    assert server.state(vmid, key) == "STOPPED"
+
+
+def test_a_second_server_on_the_same_state_is_refused(server):
+    second = velocity.Server(state=server.state_directory)
+    try:
+        process = second.spawn()
+        assert process.wait(30) != 0
+        assert str(server.state_directory) in second.log, second.log
+        assert not second.reports()
+    finally:
+        second.close(check=False)
+    assert server.call("GET", "/c").status == 200
+
+
+def test_the_first_start_prints_a_password_for_root_and_later_ones_do_not(own_server):
+    server = own_server(hypervisor="test:///default", root_password=None)
+    words = server.log.split()
+    accepted = []
+    for word in words:
+        if 12 <= len(word) <= 64 and "/" not in word and not accepted:
+            answer = server.call("POST", "/u/auth", key=None, username="root", password=word.strip(".,:'\""))
+            if answer.status == 200:
+                accepted.append(word)
+            elif answer.status == 429:
+                break
+    assert len(accepted) == 1, server.log
+    server.restart()
+    assert server.log.count(accepted[0]) == 1
+
+
+class Small(velocity.Server):
+    """A server whose state directory is a file system of 48 MiB, seen by the server alone."""
+
+    def command(self):
+        self.state_directory.mkdir(exist_ok=True)
+        state = shlex.quote(str(self.state_directory))
+        script = f"mount -t tmpfs -o size=48m,mode=700 velocity {state} && exec {shlex.join(super().command())}"
+        user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+        return ["unshare", *user, "--mount", "sh", "-c", script]
+
+    def free(self) -> int:
+        about = os.statvfs(f"/proc/{self.pid}/root{self.state_directory}")
+        return about.f_bavail * about.f_frsize
+
+
+def test_a_full_disk_refuses_an_upload_and_the_server_lives_on():
+    with Small(hypervisor="test:///default") as server:
+        before = server.free()
+        refusal = server.create_upload(200 << 20, "too large")
+        assert refusal.status == 507 and refusal.json["code"] == "storage.full"
+
+        # It fits when it is announced, and no longer when it comes.
+        location = server.create_upload(20 << 20, "squeezed out").expect(201).headers["location"]
+        hog = f"/proc/{server.pid}/root{server.state_directory}/hog"
+        with open(hog, "wb") as file:
+            try:
+                while True:
+                    file.write(bytes(1 << 20))
+                    file.flush()
+            except OSError:
+                pass
+        refusal = server.append_upload(location, 0, os.urandom(20 << 20))
+        assert refusal.status == 507 and refusal.json["code"] == "storage.full"
+        refused = server.call("PUT", "/c", group=0, label="no room for a row")
+        assert refused.status in (200, 507), refused.text
+        for path in ("/c", "/r", "/v"):
+            server.call("GET", path).expect(200)
+        assert server.call("GET", "/r").json["resources"] == []
+
+        os.unlink(hog)
+        offset = int(server.request("HEAD", location.removeprefix(server.url), headers=server._tus("", {})).expect(200).headers["upload-offset"])
+        assert server.append_upload(location, offset, os.urandom((20 << 20) - offset)).status == 204
+        server.catalog("room again")
+        stid = server.call("GET", "/r").json["resources"][0]["rid"]
+        server.call("DELETE", "/r", rid=stid).expect(200)
+        assert server.free() > before - (4 << 20)
