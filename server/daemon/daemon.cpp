@@ -1,0 +1,119 @@
+#include "server/daemon/daemon.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <velocity/abi.h>
+
+#include "framework/model/error.hpp"
+
+namespace velocity::daemon {
+namespace {
+
+constexpr const char* kApiVersion = "1";
+
+libvirt::HostSettings host_settings(const Settings& settings, const store::StateDirectory& state) {
+  libvirt::HostSettings host;
+  host.uri = settings.hypervisor;
+  host.root = state.libvirt();
+  host.run_directory = state.run();
+  host.deadline = std::chrono::seconds(settings.deadline_seconds);
+  if (settings.acceleration == "kvm") host.acceleration = libvirt::Acceleration::kvm;
+  if (settings.acceleration == "tcg") host.acceleration = libvirt::Acceleration::tcg;
+  return host;
+}
+
+plugin::RegistrySettings registry_settings(const Settings& settings, const Installation& installation, const store::StateDirectory& state) {
+  plugin::RegistrySettings registry;
+  for (const auto& directory : settings.plugin_directories) registry.directories.emplace_back(std::filesystem::absolute(directory));
+  if (registry.directories.empty()) registry.directories.push_back(installation.plugins);
+  registry.disabled = settings.disabled_plugins;
+  registry.probe_program = installation.probe_program;
+  registry.cache = state.cache();
+  registry.configuration = settings.plugin_configuration;
+  if (installation.probe_program.empty()) spdlog::warn("velocity-plugin is not beside this program: plugins are loaded without being tried first");
+  return registry;
+}
+
+edge::EdgeSettings edge_settings(const Settings& settings, const Logs& logs) {
+  using std::chrono::seconds;
+  edge::EdgeSettings edge;
+  edge.listen = settings.listen;
+  edge.certificate = settings.tls_certificate;
+  edge.private_key = settings.tls_key;
+  edge.trusted_proxy = settings.trusted_proxy;
+  edge.hosts = settings.hosts;
+  edge.origins = settings.origins;
+  edge.access_log = logs.access();
+  edge.limits.body = static_cast<std::size_t>(settings.body_kib) << 10;
+  edge.limits.connections = static_cast<std::size_t>(settings.connections);
+  edge.limits.queue = static_cast<std::size_t>(settings.queue);
+  edge.limits.uploads = static_cast<std::size_t>(settings.uploads);
+  edge.limits.upload = settings.upload_gib << 30;
+  edge.timeouts.header = seconds(settings.header_seconds);
+  edge.timeouts.body = seconds(settings.body_seconds);
+  edge.timeouts.idle = seconds(settings.idle_seconds);
+  edge.timeouts.handler = seconds(settings.handler_seconds);
+  edge.timeouts.alarm = seconds(settings.handler_seconds + 30);
+  edge.timeouts.drain = seconds(settings.drain_seconds);
+  return edge;
+}
+
+rest::BackendSettings backend_settings(const Settings& settings) {
+  constexpr std::size_t kHeaderRoom = 64 * 1024;
+  return {static_cast<int>(settings.workers), (static_cast<std::size_t>(settings.body_kib) << 10) + kHeaderRoom};
+}
+
+}  // namespace
+
+Daemon::Daemon(const Settings& settings, const std::string& root_password)
+    : state_(settings.state),
+      logs_(state_.log(), settings.log_level),
+      installation_(find_installation()),
+      database_(state_.database()),
+      inventory_(database_),
+      observer_(inventory_),
+      host_(host_settings(settings, state_), observer_),
+      volumes_(state_.pool()),
+      plugin_services_(volumes_),
+      registry_(registry_settings(settings, installation_, state_), plugin_services_),
+      blueprint_(registry_, host_, volumes_, state_.nvram(), state_.console_logs(), state_.run()),
+      removal_(inventory_, registry_, host_, blueprint_, volumes_, turns_, state_.incoming()),
+      sessions_(inventory_, passwords_, settings.session_hours * 3600),
+      accounts_(inventory_, passwords_, removal_),
+      root_made_(accounts_.create_root(root_password)),
+      catalogs_(inventory_, removal_),
+      resources_(inventory_, registry_, host_, removal_, turns_),
+      uploads_(inventory_, registry_, volumes_, state_.incoming()),
+      machines_(inventory_, registry_, blueprint_, host_, removal_, turns_),
+      power_(inventory_, host_, turns_),
+      recovery_({inventory_, host_, blueprint_, volumes_, removal_, uploads_, power_, turns_, observer_}),
+      services_{inventory_, registry_, sessions_, accounts_, catalogs_, resources_, uploads_, machines_, power_},
+      guard_(sessions_, logs_.server(), rest::all_routes(services_, about())),
+      backend_(guard_, backend_settings(settings)),
+      edge_(edge_settings(settings, logs_), backend_, services_) {
+  recovery_.start();
+  spdlog::info("velocityd {} answers at {}, state in {}", server_version(), edge_.url(), state_.path().string());
+}
+
+Daemon::~Daemon() {
+  spdlog::info("velocityd ends; guests run on");
+  edge_.stop();
+}
+
+rest::About Daemon::about() {
+  rest::About about;
+  about.version = server_version();
+  about.api_version = kApiVersion;
+  about.abi_version = fmt::format("{}.{}", VELOCITY_ABI_MAJOR, VELOCITY_ABI_MINOR);
+  about.host = [this]() -> model::Json {
+    if (!host_.connected()) return nullptr;
+    try {
+      return service::host_document(host_.facts());
+    } catch (const model::Error&) {  // it went away between the two lines
+      return nullptr;
+    }
+  };
+  return about;
+}
+
+}  // namespace velocity::daemon

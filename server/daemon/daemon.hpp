@@ -1,0 +1,75 @@
+// The composition root: makes every part of the server and hands each the parts that it needs. Included by main.
+#pragma once
+
+#include <string>
+
+#include "framework/libvirt/host.hpp"
+#include "framework/plugin/registry.hpp"
+#include "framework/service/accounts.hpp"
+#include "framework/service/blueprint.hpp"
+#include "framework/service/observer.hpp"
+#include "framework/service/plugin_services.hpp"
+#include "framework/service/recovery.hpp"
+#include "framework/service/removal.hpp"
+#include "framework/service/services.hpp"
+#include "framework/service/turns.hpp"
+#include "framework/storage/volumes.hpp"
+#include "framework/store/database.hpp"
+#include "framework/store/state_directory.hpp"
+#include "server/daemon/installation.hpp"
+#include "server/daemon/logs.hpp"
+#include "server/daemon/settings.hpp"
+#include "server/edge/server.hpp"
+#include "server/rest/backend.hpp"
+#include "server/rest/guard.hpp"
+#include "server/rest/tables.hpp"
+
+namespace velocity::daemon {
+
+// Answers requests from construction on. Throws model::Error or std::runtime_error, with a text for the administrator, when it cannot.
+class Daemon {
+ public:
+  // The password is root's, should this be the first start.
+  Daemon(const Settings& settings, const std::string& root_password);
+  ~Daemon();  // drains the requests in flight; guests run on
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  std::string url() const { return edge_.url(); }
+  const plugin::Registry& plugins() const { return registry_; }
+  bool first_start() const { return root_made_; }
+
+ private:
+  rest::About about();
+
+  // The order is the order of life: each may use those above it, and is gone before they are.
+  store::StateDirectory state_;
+  Logs logs_;
+  Installation installation_;
+  store::Database database_;
+  service::Inventory inventory_;
+  service::Observer observer_;
+  libvirt::Host host_;  // connects in the background
+  storage::Volumes volumes_;
+  service::PluginServices plugin_services_;
+  plugin::Registry registry_;
+  service::Turns turns_;
+  service::Blueprint blueprint_;
+  service::Removal removal_;
+  service::Passwords passwords_;
+  service::Sessions sessions_;
+  service::Accounts accounts_;
+  const bool root_made_;
+  service::Catalogs catalogs_;
+  service::Resources resources_;
+  service::Uploads uploads_;
+  service::Machines machines_;
+  service::Power power_;
+  service::Recovery recovery_;
+  service::Services services_;
+  rest::Guard guard_;
+  rest::PistacheBackend backend_;
+  edge::EdgeServer edge_;
+};
+
+}  // namespace velocity::daemon

@@ -1,0 +1,16 @@
+// Where this program's other files are: installed, or in a build tree. Included by the composition root.
+#pragma once
+
+#include <filesystem>
+
+namespace velocity::daemon {
+
+struct Installation {
+  std::filesystem::path plugins;        // the directory
+  std::filesystem::path probe_program;  // velocity-plugin; empty when it is not there
+};
+
+Installation find_installation();
+const char* server_version();
+
+}  // namespace velocity::daemon
