@@ -1,6 +1,8 @@
 // The types that loaded plugins bring. Included by the services; how a plugin is found, checked and loaded is in loader.hpp.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -85,9 +87,10 @@ struct PluginReport {
 struct RegistrySettings {
   std::vector<std::filesystem::path> directories;  // the first that has a file name wins
   std::vector<std::string> disabled;               // plugin names
-  std::filesystem::path probe_program;             // run as `probe_program FILE` in a child to try an unknown plugin; empty: no probe
+  std::filesystem::path probe_program;             // velocity-plugin, run as `probe_program probe FILE` in a child to try an unknown plugin; empty: no probe
   std::filesystem::path cache;                     // where probe verdicts are kept, by content; empty: none
   Json configuration = Json::object();             // by plugin name
+  std::chrono::milliseconds probe_deadline{5000};  // for the child
 };
 
 // Loads at construction; afterwards immutable, so every function is safe from any thread. Plugins stay loaded until the process ends.

@@ -1,0 +1,129 @@
+#include "framework/plugin/loaded_types.hpp"
+
+#include <array>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "framework/model/field_reader.hpp"
+#include "framework/model/names.hpp"
+#include "framework/plugin/candidate.hpp"
+
+namespace velocity::plugin {
+namespace {
+
+using model::Error;
+using model::ErrorCode;
+
+constexpr std::array<std::string_view, 5> kSections{"os", "cpu", "features", "clock", "devices"};
+constexpr std::size_t kMaxFragments = 64;
+constexpr std::size_t kMaxFragment = 64 * 1024;
+constexpr std::int64_t kMaxCost = std::int64_t{1} << 52;
+
+Error broken(const std::string& plugin, std::string why) {
+  return {ErrorCode::plugin_failed, fmt::format("The plugin {} answered what makes no sense", plugin), std::move(why)};
+}
+
+}  // namespace
+
+template <class Table>
+Described describe(const Module& module, const Table& table, const std::string& version) {
+  constexpr bool is_resource = std::is_same_v<Table, velocity_resource_type>;
+  const auto said = module.call("describe", table.describe, table.self, Json::object());
+  model::FieldReader fields(said);
+  TypeInfo info;
+  info.type = fields.require("type", fields.text("type", 32));
+  info.title = fields.require("title", fields.text("title", 128));
+  info.plugin = module.name();
+  info.version = version;
+  info.examples = said.value("examples", Json::array());
+  info.capabilities = said.value("capabilities", Json::object());
+  if (!is_label(info.type)) fields.note("type", "must be a label");
+  if (!info.examples.is_array()) fields.note("examples", "must be a list");
+  if (!info.capabilities.is_object()) fields.note("capabilities", "must be an object");
+  const auto kind = info.capabilities.is_object() ? info.capabilities.value("kind", Json()) : Json();
+  if (is_resource && (!kind.is_string() || !model::find_named<model::ResourceKind>(kind.get<std::string>())))
+    fields.note("capabilities", "must have \"kind\": \"storage\" or \"nic\"");
+  fields.finish();
+  Schema schema(said.value("schema", Json()));
+  info.schema = schema.document();
+  for (const auto& example : info.examples) try {
+      schema.normalise(example);
+    } catch (const Error& error) {
+      throw Error(ErrorCode::plugin_failed, "an example does not fit the schema: " + error.message());
+    }
+  return {std::move(info), std::move(schema)};
+}
+
+template Described describe(const Module&, const velocity_vm_type&, const std::string&);
+template Described describe(const Module&, const velocity_resource_type&, const std::string&);
+
+std::vector<PlanFragment> fragments_of(const Json& reply, const std::string& plugin) {
+  const auto list = reply.find("fragments");
+  if (list == reply.end() || !list->is_array() || list->size() > kMaxFragments) throw broken(plugin, "it gave no list of fragments");
+  std::vector<PlanFragment> fragments;
+  for (const auto& fragment : *list) {
+    const auto section = fragment.is_object() ? fragment.value("section", Json()) : Json();
+    const auto xml = fragment.is_object() ? fragment.value("xml", Json()) : Json();
+    if (!section.is_string() || std::find(kSections.begin(), kSections.end(), section.get<std::string>()) == kSections.end())
+      throw broken(plugin, "a fragment's section is not known");
+    if (!xml.is_string() || xml.get_ref<const std::string&>().size() > kMaxFragment) throw broken(plugin, "a fragment's XML is missing or too long");
+    fragments.push_back({section.get<std::string>(), xml.get<std::string>()});
+  }
+  return fragments;
+}
+
+template <class Base, class Table>
+Availability LoadedType<Base, Table>::host_check(const Json& host) const {
+  const auto reply = call("host_check", table_.host_check, {{"host", host}});
+  const auto available = reply.value("available", Json(true));
+  const auto why_not = reply.value("why_not", Json(""));
+  if (!available.is_boolean() || !why_not.is_string()) throw broken(module_->name(), "host_check's reply");
+  return {available.template get<bool>(), why_not.template get<std::string>()};
+}
+
+template <class Base, class Table>
+Json LoadedType<Base, Table>::validate(const Json& spec) const {
+  const auto normal = described_.schema.normalise(spec);
+  const auto reply = call("validate", table_.validate, {{"spec", normal}}, {{"spec", normal}});
+  const auto judged = reply.find("spec");
+  if (judged == reply.end()) throw broken(module_->name(), "validate gave no spec");
+  try {
+    return described_.schema.normalise(*judged);
+  } catch (const Error& error) {
+    throw broken(module_->name(), "validate gave a spec that does not fit the schema: " + error.message());
+  }
+}
+
+template class LoadedType<VmType, velocity_vm_type>;
+template class LoadedType<ResourceType, velocity_resource_type>;
+
+std::vector<PlanFragment> LoadedVmType::plan(const Json& request) const { return fragments_of(call("plan", table().plan, request), info().plugin); }
+
+model::ResourceKind LoadedResourceType::kind() const {
+  return *model::find_named<model::ResourceKind>(info().capabilities.at("kind").get_ref<const std::string&>());  // describe() has checked it
+}
+
+void LoadedResourceType::create(const Json& request) const { call("create", table().create, request); }
+
+void LoadedResourceType::remove(const Json& request) const { call("remove", table().remove, request); }
+
+std::vector<PlanFragment> LoadedResourceType::attach(const Json& request) const {
+  return fragments_of(call("attach", table().attach, request), info().plugin);
+}
+
+std::map<std::string, std::int64_t> LoadedResourceType::cost(const Json& spec) const {
+  std::map<std::string, std::int64_t> costs;
+  const auto reply = call("cost", table().cost, {{"spec", spec}});
+  model::FieldReader fields(reply);
+  for (const auto& [dimension, ignored] : reply.items())
+    if (const auto amount = fields.integer(dimension, 0, kMaxCost)) costs[dimension] = *amount;
+  try {
+    fields.finish();
+  } catch (const Error& error) {
+    throw broken(info().plugin, "cost: " + error.message());
+  }
+  return costs;
+}
+
+}  // namespace velocity::plugin

@@ -1,0 +1,125 @@
+/* The contract between the server and a plugin, in C99: all that crosses the boundary. Included by plugins (C++ authors take
+ * plugin.hpp, which is built on this) and by the room that loads them.
+ *
+ * Rules
+ *  1. Each table begins with struct_size, what its maker knew. Tables only grow at the end; a new field is a new minor version.
+ *     Read a field only after VELOCITY_HAS() says that the other side knew it. A null function is one that is not offered.
+ *  2. Nothing is owned across the boundary: what is passed in is borrowed until the call returns, what comes out is written
+ *     to the caller's sink and copied there.
+ *  3. No exception, longjmp or C++ type crosses.
+ *  4. Every text is UTF-8 with its length and no terminator. Requests and replies are JSON.
+ *  5. Operations are called from any thread, several at once. `self` is the plugin's own and lives until the process ends;
+ *     a plugin is never unloaded and starts no threads of its own.
+ *
+ * The ABI's major version is in the name of the one symbol that a plugin exports. */
+#ifndef VELOCITY_ABI_H
+#define VELOCITY_ABI_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VELOCITY_ABI_MAJOR 1u
+#define VELOCITY_ABI_MINOR 0u
+#define VELOCITY_ENTRY_SYMBOL "velocity_plugin_entry_v1"
+
+/* The manifest: an ELF note in a PT_NOTE segment, its description a JSON object. velocity_add_plugin() makes it.
+ * {"name","version","licence","abi":{"major","minor"},"provides":["vm/efi","resource/disk-image"]}; abi.minor is the least that the plugin needs. */
+#define VELOCITY_NOTE_OWNER "Velocity"
+#define VELOCITY_NOTE_MANIFEST 0x564c0001u
+
+#define VELOCITY_EXPORT __attribute__((visibility("default")))
+
+typedef struct velocity_text {
+  const char *data;
+  uint64_t size;
+} velocity_text;
+
+/* Where an operation writes its reply, in as many pieces as it likes. The server keeps a bounded part. */
+typedef struct velocity_sink {
+  uint64_t struct_size;
+  void *context;
+  void (*write)(void *context, velocity_text piece);
+} velocity_sink;
+
+typedef int32_t velocity_status;
+enum {
+  VELOCITY_OK = 0,          /* the reply is the operation's */
+  VELOCITY_INVALID = 1,     /* the input is wrong: {"problems":[{"path":"/size_mb","message":"must be …"}]}, all of them at once */
+  VELOCITY_FAILED = 2,      /* anything else: {"message":"…"}, for the log */
+  VELOCITY_UNSUPPORTED = 3  /* as if the operation were not offered */
+};
+
+enum { VELOCITY_LOG_TRACE = 0, VELOCITY_LOG_DEBUG = 1, VELOCITY_LOG_INFO = 2, VELOCITY_LOG_WARNING = 3, VELOCITY_LOG_ERROR = 4 };
+
+/* What the server lends for the time of one call, and all that a plugin may reach. Not to be kept. */
+typedef struct velocity_call {
+  uint64_t struct_size;
+  uint32_t abi_major;
+  uint32_t abi_minor;
+  void *context;
+  void (*log)(void *context, int32_t level, velocity_text message);
+  /* volume.create {"rid","format","size_mb"}, volume.remove {"rid"}: both idempotent. Fails with {"message"}. */
+  velocity_status (*service)(void *context, velocity_text name, velocity_text request_json, const velocity_sink *reply);
+} velocity_call;
+
+/* The one shape of every operation. */
+typedef velocity_status (*velocity_operation)(void *self, const velocity_call *call, velocity_text request_json, const velocity_sink *reply);
+
+/* "host" is {"arch","acceleration":"kvm"|"tcg","domain_type":"kvm"|"qemu"|"test"}.
+ * "fragments" is [{"section":"os"|"cpu"|"features"|"clock"|"devices","xml":"<…/>"}]: libvirt domain XML; the server writes name, uuid,
+ * memory, vcpu, emulator, serial port, graphics, memballoon and rng itself. "spec" is an object of the type's own fields. */
+typedef struct velocity_vm_type {
+  uint64_t struct_size;
+  void *self;
+  velocity_operation describe;   /* {} -> {"type","title","schema" (JSON Schema draft 7),"examples":[spec],"capabilities":{}}; required */
+  velocity_operation host_check; /* {"host"} -> {"available","why_not"}; default: available */
+  velocity_operation validate;   /* {"spec"} -> {"spec"}, normalised; default: as it is */
+  velocity_operation plan;       /* {"vm":{"vmid","name","cpu_count","memory_size_mb","displays"},"spec","host"} -> {"fragments"}; required, pure */
+  velocity_operation update;     /* {"old","new"} -> {"live":[path]}; default: nothing is live */
+  velocity_operation lifecycle;  /* {"vm":{"vmid"},"event":"created"|"started"|"stopped"|"removed"} -> {}; default: not told */
+} velocity_vm_type;
+
+typedef struct velocity_resource_type {
+  uint64_t struct_size;
+  void *self;
+  velocity_operation describe;   /* as above; capabilities has "kind": "storage"|"nic"; required */
+  velocity_operation host_check; /* as above */
+  velocity_operation validate;   /* as above */
+  velocity_operation enumerate;  /* {"host"} -> {"items":[{"id","spec"}]}: what the host has by itself; default: nothing */
+  velocity_operation create;     /* {"rid","spec"} -> {}; idempotent; default: nothing to do */
+  velocity_operation remove;     /* {"rid","spec"} -> {}; idempotent; default: nothing to do */
+  velocity_operation inspect;    /* {"rid","spec"} -> {}; default: nothing to tell */
+  velocity_operation attach;     /* {"rid","spec","path","options","index","vm":{"vmid"},"host"} -> {"fragments"}; required, pure */
+  velocity_operation cost;       /* {"spec"} -> {dimension: whole number}, for the quota; default: nothing */
+} velocity_resource_type;
+
+typedef struct velocity_plugin {
+  uint64_t struct_size;
+  uint32_t abi_minor; /* of the header it was compiled with */
+  uint32_t vm_type_count;
+  uint32_t resource_type_count;
+  uint32_t reserved; /* 0 */
+  const velocity_vm_type *const *vm_types;
+  const velocity_resource_type *const *resource_types;
+  void *self;
+  velocity_operation configure; /* the administrator's settings, an object -> {}; called once, before describe; default: none taken */
+} velocity_plugin;
+
+/* Fills *plugin, whose struct_size says how much of it the server knows: write no more. The tables live until the process ends.
+ * On failure the reply is {"message"}. */
+typedef velocity_status (*velocity_plugin_entry)(const velocity_call *call, velocity_plugin *plugin, const velocity_sink *reply);
+VELOCITY_EXPORT velocity_status velocity_plugin_entry_v1(const velocity_call *call, velocity_plugin *plugin, const velocity_sink *reply);
+
+/* Whether the maker of *table knew the field and offers it. */
+#define VELOCITY_HAS(table, field)                                                                                                 \
+  ((table)->struct_size >= (uint64_t)((const char *)&(table)->field - (const char *)(table)) + (uint64_t)sizeof((table)->field) && \
+   (table)->field != 0)
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
