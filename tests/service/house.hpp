@@ -1,0 +1,68 @@
+// Everything that the services stand on, real: SQLite in a directory of its own, the bundled plugins, and a libvirt host (test:///default
+// unless another is asked for). Included by the tests of the services.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "framework/service/accounts.hpp"
+#include "framework/service/blueprint.hpp"
+#include "framework/service/catalogs.hpp"
+#include "framework/service/machines.hpp"
+#include "framework/service/observer.hpp"
+#include "framework/service/plugin_services.hpp"
+#include "framework/service/power.hpp"
+#include "framework/service/recovery.hpp"
+#include "framework/service/removal.hpp"
+#include "framework/service/resources.hpp"
+#include "framework/service/sessions.hpp"
+#include "framework/service/uploads.hpp"
+#include "framework/store/state_directory.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+namespace velocity::test {
+
+// Argon2id at its least: the tests sign in often.
+inline constexpr service::PasswordCost kCheap{1, 8192};
+
+inline plugin::RegistrySettings bundled_plugins() {
+  plugin::RegistrySettings settings;
+  settings.directories = {VELOCITY_TEST_PLUGINS};
+  return settings;
+}
+
+struct House {
+  explicit House(const std::filesystem::path& directory, const std::string& uri = "test:///default")
+      : state(directory), host({"local", uri, state.libvirt(), state.run(), libvirt::Acceleration::tcg, std::chrono::milliseconds(30'000)}, observer) {
+    recovery.start();
+  }
+  ~House() { recovery.stop(); }
+
+  service::Caller caller(const std::string& name) const {
+    const auto picture = inventory.picture();
+    return service::Caller(picture->users.find(*picture->user_names.find(name)));
+  }
+
+  store::StateDirectory state;
+  store::Database database{state.database()};
+  service::Inventory inventory{database};
+  service::Passwords passwords{kCheap};
+  storage::Volumes volumes{state.pool()};
+  service::PluginServices lent{volumes};
+  plugin::Registry registry{bundled_plugins(), lent};
+  service::Observer observer{inventory};
+  libvirt::Host host;
+  service::Turns turns;
+  service::Blueprint blueprint{registry, host, volumes, state.nvram(), state.console_logs(), state.run()};
+  service::Removal removal{inventory, registry, host, blueprint, volumes, turns, state.incoming()};
+  service::Sessions sessions{inventory, passwords, 3600};
+  service::Accounts accounts{inventory, passwords, removal};
+  service::Catalogs catalogs{inventory, removal};
+  service::Resources resources{inventory, registry, host, removal, turns};
+  service::Uploads uploads{inventory, registry, volumes, state.incoming()};
+  service::Machines machines{inventory, registry, blueprint, host, removal, turns};
+  service::Power power{inventory, host, turns};
+  service::Recovery recovery{{inventory, host, blueprint, volumes, removal, uploads, power, turns, observer}};
+};
+
+}  // namespace velocity::test

@@ -1,0 +1,184 @@
+#include "framework/service/machines.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/service/house.hpp"
+#include "tests/service/refusal.hpp"
+
+namespace velocity::service {
+namespace {
+
+using model::ErrorCode;
+using model::MachineState;
+using test::member;
+using test::refusal;
+using test::refusal_of;
+
+class MachinesTest : public testing::Test {
+ protected:
+  MachinesTest() {
+    house_.accounts.create_root("root-password");
+    for (const auto* name : {"alice", "bob"}) house_.accounts.create_user(root(), name, "password-1", {});
+    catalog_ = house_.catalogs.create(root(), house_.caller("alice").user().own_group, "c");
+    house_.host.facts();
+  }
+  // Every host of test:///default in one process has the same domains.
+  ~MachinesTest() override { house_.catalogs.remove(root(), catalog_); }
+
+  Caller root() { return house_.caller("root"); }
+  Caller alice() { return house_.caller("alice"); }
+  Caller bob() { return house_.caller("bob"); }
+
+  model::Machine wanted(const std::string& name) const {
+    model::Machine machine;
+    machine.name = name;
+    machine.catalog = catalog_;
+    machine.type = "efi";
+    machine.cpu_count = 1;
+    machine.memory_mb = 64;
+    return machine;
+  }
+  model::ResourceId disk(const std::string& label) {
+    return house_.resources.create(alice(), "disk-image", alice().user().own_group, label, {{"size_mb", 1}})->id;
+  }
+  void share(const std::string& name, std::initializer_list<model::Permission> permissions) {
+    model::Permissions set;
+    for (const auto permission : permissions) set.set(permission, true);
+    house_.catalogs.share(root(), catalog_, {house_.caller(name).user().own_group, set});
+  }
+  StateAnswer change(const Caller& caller, model::MachineId id, MachineState target, bool force = false) {
+    return house_.power.change(caller, id, {target, force, std::chrono::seconds(0)});
+  }
+
+  test::TemporaryDirectory directory_;
+  test::House house_{directory_ / "state"};
+  model::CatalogId catalog_;
+};
+
+TEST_F(MachinesTest, ANewMachineIsStoppedAndThere) {
+  const auto id = house_.machines.create(alice(), wanted("web")).id;
+  EXPECT_EQ(house_.machines.state(alice(), id).state, MachineState::STOPPED);
+  EXPECT_EQ(house_.machines.get(alice(), id).machine->name, "web");
+  EXPECT_NE(house_.host.domain_xml(id).find("web"), std::string::npos);
+}
+
+TEST_F(MachinesTest, TheSameNameInTheSameCatalogIsAConflictThatNamesTheOther) {
+  const auto id = house_.machines.create(alice(), wanted("web")).id;
+  const auto error = refusal_of([&] { house_.machines.create(alice(), wanted("web")); });
+  EXPECT_EQ(error.code(), ErrorCode::machine_name_taken);
+  EXPECT_EQ(member(error, "vmid"), id.text());
+}
+
+TEST_F(MachinesTest, AForeignDiskAndAnAbsentOneAreTheSeedsNotFoundInTheSameWords) {
+  share("bob", {model::Permission::create});
+  const auto foreign = disk("d");
+  const auto absent = model::ResourceId::random();
+  for (const auto& id : {foreign, absent}) {
+    auto machine = wanted("web");
+    machine.storage = {{id}};
+    const auto error = refusal_of([&] { house_.machines.create(bob(), machine); });
+    EXPECT_EQ(error.code(), ErrorCode::resource_not_found);
+    EXPECT_EQ(member(error, "type"), "storage");
+    EXPECT_EQ(member(error, "rid"), id.text());
+  }
+}
+
+TEST_F(MachinesTest, ADiskThatIsWrittenBelongsToOneMachine) {
+  auto first = wanted("first");
+  first.storage = {{disk("d")}};
+  const auto id = house_.machines.create(alice(), first).id;
+  auto second = wanted("second");
+  second.storage = first.storage;
+  const auto error = refusal_of([&] { house_.machines.create(alice(), second); });
+  EXPECT_EQ(error.code(), ErrorCode::resource_in_use);
+  EXPECT_EQ(member(error, "vmid"), id.text());
+  EXPECT_EQ(refusal([&] { house_.resources.remove(alice(), first.storage[0].resource); }), ErrorCode::resource_in_use);
+}
+
+TEST_F(MachinesTest, ADiskThatIsOnlyReadMayBelongToMany) {
+  auto first = wanted("first");
+  first.storage = {{disk("d"), {{"readonly", true}}}};
+  auto second = first;
+  second.name = "second";
+  EXPECT_NO_THROW(house_.machines.create(alice(), first));
+  EXPECT_NO_THROW(house_.machines.create(alice(), second));
+}
+
+TEST_F(MachinesTest, EveryPossibleTransitionHappensAndEveryOtherIsRefusedWithBothStates) {
+  const auto id = house_.machines.create(alice(), wanted("web")).id;
+  EXPECT_TRUE(change(alice(), id, MachineState::STOPPED).already);
+  const auto error = refusal_of([&] { change(alice(), id, MachineState::PAUSED); });
+  EXPECT_EQ(error.code(), ErrorCode::machine_state_impossible);
+  EXPECT_EQ(member(error, "req_state"), "PAUSED");
+  EXPECT_EQ(member(error, "cur_state"), "STOPPED");
+  EXPECT_EQ(change(alice(), id, MachineState::RUNNING).state, MachineState::RUNNING);
+  EXPECT_TRUE(change(alice(), id, MachineState::RUNNING).already);
+  EXPECT_EQ(change(alice(), id, MachineState::PAUSED).state, MachineState::PAUSED);
+  EXPECT_EQ(refusal([&] { change(alice(), id, MachineState::STOPPED); }), ErrorCode::machine_state_impossible);
+  EXPECT_EQ(change(alice(), id, MachineState::RUNNING).state, MachineState::RUNNING);
+  EXPECT_EQ(change(alice(), id, MachineState::STOPPED, true).state, MachineState::STOPPED);
+}
+
+TEST_F(MachinesTest, EachPermissionOpensItsOwnDoorOnly) {
+  const auto id = house_.machines.create(alice(), wanted("web")).id;
+  EXPECT_EQ(refusal([&] { house_.machines.state(bob(), id); }), ErrorCode::machine_not_found);
+  share("bob", {model::Permission::view});
+  EXPECT_NO_THROW(house_.machines.get(bob(), id));
+  EXPECT_EQ(refusal([&] { change(bob(), id, MachineState::RUNNING); }), ErrorCode::machine_denied);
+  EXPECT_EQ(refusal([&] { house_.machines.remove(bob(), id); }), ErrorCode::machine_denied);
+  EXPECT_EQ(refusal([&] { house_.machines.console_log(bob(), id, 10); }), ErrorCode::machine_denied);
+  EXPECT_EQ(refusal([&] { house_.machines.create(bob(), wanted("other")); }), ErrorCode::catalog_denied);
+  share("bob", {model::Permission::state});
+  EXPECT_NO_THROW(change(bob(), id, MachineState::RUNNING));
+  EXPECT_EQ(refusal([&] { house_.machines.get(bob(), id); }), ErrorCode::machine_denied);
+}
+
+TEST_F(MachinesTest, RemovingTakesARunningMachineAndLeavesItsDisk) {
+  auto machine = wanted("web");
+  machine.storage = {{disk("d")}};
+  const auto id = house_.machines.create(alice(), machine).id;
+  change(alice(), id, MachineState::RUNNING);
+  house_.machines.remove(alice(), id);
+  EXPECT_EQ(refusal([&] { house_.machines.state(alice(), id); }), ErrorCode::machine_not_found);
+  EXPECT_EQ(refusal([&] { house_.host.domain_xml(id); }), ErrorCode::hypervisor_not_found);
+  EXPECT_NO_THROW(house_.resources.get(alice(), machine.storage[0].resource));
+}
+
+TEST_F(MachinesTest, PagesCoverEveryMachineOnce) {
+  for (int i = 0; i < 7; ++i) house_.machines.create(alice(), wanted("m" + std::to_string(i)));
+  MachineFilter filter;
+  filter.limit = 3;
+  std::set<model::MachineId> seen;
+  for (int page = 0; page < 4; ++page) {
+    const auto result = house_.machines.list(alice(), filter);
+    for (const auto& view : result.machines) EXPECT_TRUE(seen.insert(view.machine->id).second);
+    if (!result.next) break;
+    filter.after = result.next;
+  }
+  EXPECT_EQ(seen.size(), 7U);
+  EXPECT_TRUE(house_.machines.list(bob(), {}).machines.empty());
+}
+
+TEST_F(MachinesTest, RosettaIsAWarningHere) {
+  auto machine = wanted("web");
+  machine.rosetta = true;
+  EXPECT_EQ(house_.machines.create(alice(), machine).warnings.size(), 1U);
+}
+
+TEST_F(MachinesTest, ADomainThatVanishedIsDefinedAgainAtTheNextConnect) {
+  const auto id = house_.machines.create(alice(), wanted("web")).id;
+  house_.host.undefine(id);
+  house_.observer.connected({});
+  for (int i = 0; i < 500; ++i) {
+    try {
+      house_.host.domain_xml(id);
+      return;
+    } catch (const model::Error&) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+  ADD_FAILURE() << "the domain did not come back";
+}
+
+}  // namespace
+}  // namespace velocity::service
