@@ -34,7 +34,6 @@ class Efi final : public velocity::sdk::VmType {
     // Open: what a client says beyond the fields that are known is ignored, see validate().
     said.schema = {{"$schema", "http://json-schema.org/draft-07/schema#"}, {"type", "object"}, {"properties", Json::object()}, {"additionalProperties", true}};
     said.examples = Json::array({Json::object()});
-    said.capabilities = {{"files", {firmware_.code, firmware_.variables}}};  // what its fragments refer to beside the machine's own resources
     return said;
   }
 
