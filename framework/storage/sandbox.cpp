@@ -10,7 +10,7 @@ namespace {
 using model::Error;
 using model::ErrorCode;
 
-// The loader and libraries of qemu-img, and no configuration, no home, no /proc.
+// The loader and libraries of qemu-img, and no configuration, no home, no /proc, no /dev.
 constexpr std::string_view kLibraries[] = {"/usr/lib", "/usr/lib64", "/lib", "/lib64"};
 constexpr std::uint64_t kMemory = std::uint64_t{4} << 30;  // of addresses; qemu-img uses some 30 MiB, its threads' stacks reserve the rest
 
@@ -26,6 +26,8 @@ ProgramEnd Sandbox::run(const SandboxRun& run, const std::function<void(std::str
   if (end.timed_out)
     throw Error(ErrorCode::storage_failed, "Working on the image took too long and was given up",
                 fmt::format("qemu-img {} was killed after {} s", run.arguments.front(), settings_.deadline.count() / 1000));
+  if (end.status == 127 || end.errors.starts_with("bwrap: ") || end.errors.starts_with("prlimit: "))
+    throw Error(ErrorCode::storage_failed, "Images cannot be worked on safely on this host", end.errors);
   return end;
 }
 
@@ -45,12 +47,13 @@ std::vector<std::string> Sandbox::command(const SandboxRun& run) const {
                                    "--nofile=256",
                                    "--",
                                    settings_.bubblewrap.string()};
-  append(command, {"--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--dev", "/dev"});
+  // Further user namespaces are denied too: they open much of the kernel to a program that has been taken over.
+  append(command, {"--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session", "--cap-drop", "ALL"});
   for (const auto library : kLibraries) append(command, {"--ro-bind-try", std::string(library), std::string(library)});
   append(command, {"--ro-bind", settings_.qemu_img.string(), "/usr/bin/qemu-img"});
   if (!run.input.empty()) append(command, {"--ro-bind", std::filesystem::absolute(run.input).string(), std::string(kInput)});
   if (!run.output.empty()) append(command, {"--bind", std::filesystem::absolute(run.output).string(), std::string(kOutput)});
-  append(command, {"--chdir", "/", "--", "/usr/bin/qemu-img"});
+  append(command, {"--remount-ro", "/", "--chdir", "/", "--", "/usr/bin/qemu-img"});  // the root is memory: nothing to be filled
   command.insert(command.end(), run.arguments.begin(), run.arguments.end());
   return command;
 }

@@ -103,6 +103,8 @@ std::chrono::seconds cpu_limit(const ImageFacts& facts) { return std::chrono::se
     throw Error(ErrorCode::storage_full, "The image grew beyond what the storage pool allows", detail);
   if (end.status == 128 + SIGXCPU)
     throw Error(ErrorCode::image_corrupt, "The image takes far more work to read than its size explains", detail);
+  if (says("error while reading") || says("Could not open '/in/"))
+    throw Error(ErrorCode::image_corrupt, "The image is damaged: not all of it can be read. Look at it with: qemu-img check IMAGE", detail);
   throw Error(ErrorCode::storage_failed, "The image could not be written", detail);
 }
 
