@@ -58,7 +58,6 @@ Connection::Connection(const std::filesystem::path& file) : sqlite(file.string()
   sqlite.exec("PRAGMA journal_mode = WAL");
   sqlite.exec("PRAGMA synchronous = FULL");
   sqlite.exec("PRAGMA foreign_keys = ON");
-  sqlite.exec("PRAGMA trusted_schema = OFF");
   sqlite.exec("PRAGMA cell_size_check = ON");
   check_integrity(sqlite, file);
   migrate(sqlite, file);
