@@ -30,19 +30,15 @@ void guarded(const char* what, Work work) {
 
 }  // namespace
 
-Recovery::Recovery(World world) : world_(world) {}
-
-Recovery::~Recovery() { stop(); }
-
-void Recovery::start() {
+Recovery::Recovery(World world) : world_(world) {
   world_.uploads.sweep();
   thread_ = std::thread([this] { run(); });
 }
 
-void Recovery::stop() {
+Recovery::~Recovery() {
   stopping_ = true;
   world_.observer.wake();
-  if (thread_.joinable()) thread_.join();
+  thread_.join();
 }
 
 void Recovery::run() {
@@ -54,6 +50,7 @@ void Recovery::run() {
     if (stopping_) return;
     if (connected || steady_clock::now() - last_round > kRound) {
       guarded("reconciling", [this] { reconcile(); });
+      ++rounds_;
       last_round = steady_clock::now();
     }
     guarded("logs", [this] { bound_logs(); });

@@ -27,14 +27,13 @@ struct World {
   Observer& observer;
 };
 
-// Has a thread of its own from start() to stop().
+// Sweeps what is half-done on disk, then works in a thread of its own until it is destroyed. Make it before anybody is served.
 class Recovery {
  public:
   explicit Recovery(World world);
   ~Recovery();
 
-  void start();  // before anybody is served
-  void stop();
+  int rounds() const { return rounds_; }  // how often the world was compared and mended
 
  private:
   void run();
@@ -48,6 +47,7 @@ class Recovery {
 
   World world_;
   std::atomic<bool> stopping_{false};
+  std::atomic<int> rounds_{0};
   bool autostarted_ = false;
   std::thread thread_;
 };

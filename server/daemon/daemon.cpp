@@ -91,7 +91,6 @@ Daemon::Daemon(const Settings& settings, const std::string& root_password)
       guard_(sessions_, logs_.server(), rest::all_routes(services_, about())),
       backend_(guard_, backend_settings(settings)),
       edge_(edge_settings(settings, logs_), backend_, services_) {
-  recovery_.start();
   spdlog::info("velocityd {} answers at {}, state in {}", server_version(), edge_.url(), state_.path().string());
 }
 

@@ -33,10 +33,7 @@ inline plugin::RegistrySettings bundled_plugins() {
 
 struct House {
   explicit House(const std::filesystem::path& directory, const std::string& uri = "test:///default")
-      : state(directory), host({"local", uri, state.libvirt(), state.run(), libvirt::Acceleration::tcg, std::chrono::milliseconds(30'000)}, observer) {
-    recovery.start();
-  }
-  ~House() { recovery.stop(); }
+      : state(directory), host({"local", uri, state.libvirt(), state.run(), libvirt::Acceleration::tcg, std::chrono::milliseconds(30'000)}, observer) {}
 
   service::Caller caller(const std::string& name) const {
     const auto picture = inventory.picture();

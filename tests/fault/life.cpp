@@ -1,0 +1,197 @@
+// A server's services without its sockets, living through a short life that a test can end at any file operation.
+//   life prepare STATE        makes the users and groups, warms the hypervisor's cache
+//   life live STATE ACKS      makes and removes images and machines; ACKS gets a line before and after each change
+//   life check STATE ACKS     starts again, waits for the recovery, compares everything; prints what is wrong
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <fstream>
+#include <iostream>
+#include <set>
+#include <thread>
+
+#include "tests/service/house.hpp"
+
+namespace velocity {
+namespace {
+
+using model::Phase;
+
+// Written past the library that counts file operations.
+class Acks {
+ public:
+  explicit Acks(const char* file) : fd_(::open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) {}
+  void note(const std::string& line) const {
+    const auto text = line + "\n";
+    if (::syscall(SYS_write, fd_, text.data(), text.size()) < 0) std::abort();
+  }
+
+ private:
+  int fd_;
+};
+
+void arm() {
+  using Arm = void (*)();
+  if (const auto function = reinterpret_cast<Arm>(::dlsym(RTLD_DEFAULT, "kill_at_arm"))) function();
+}
+
+model::Machine machine_with(model::CatalogId catalog, const std::string& name, std::vector<model::Attachment> disks) {
+  model::Machine machine;
+  machine.name = name;
+  machine.catalog = catalog;
+  machine.type = "efi";
+  machine.cpu_count = 1;
+  machine.memory_mb = 64;
+  machine.displays = {{"screen", 800, 600}};
+  machine.storage = std::move(disks);
+  return machine;
+}
+
+model::ResourceId upload(test::House& house, const service::Caller& caller, const std::string& label) {
+  const std::vector<std::byte> image(64 * 1024, std::byte{0x21});
+  const auto upload = house.uploads.create(caller, {model::kRootGroup, label, "raw", static_cast<std::int64_t>(image.size())});
+  const auto writer = house.uploads.open(caller, upload.id, 0);
+  writer->append(image);
+  return writer->finish();
+}
+
+void live(const char* state, const char* acks_file) {
+  test::House house(state, "");  // the embedded driver: real domains on disk
+  const Acks acks(acks_file);
+  house.host.facts();
+  const auto root = house.caller("root");
+  const auto catalog = house.catalogs.list(root).at(0).catalog->id;
+  arm();
+  const auto made = [&](const std::string& kind, const auto& id) { acks.note("+" + kind + " " + id.text()); };
+  const auto removing = [&](const std::string& kind, const auto& id, auto work) {
+    acks.note("?" + kind + " " + id.text());
+    work();
+    acks.note("-" + kind + " " + id.text());
+  };
+  for (int round = 0; round < 2; ++round) {
+    const auto suffix = std::to_string(round);
+    const auto empty = house.resources.create(root, "disk-image", model::kRootGroup, "empty" + suffix, {{"size_mb", 1}, {"format", round ? "raw" : "qcow2"}})->id;
+    made("resource", empty);
+    const auto uploaded = upload(house, root, "uploaded" + suffix);
+    made("resource", uploaded);
+    const auto machine = house.machines.create(root, machine_with(catalog, "m" + suffix, {{empty}, {uploaded}})).id;
+    made("machine", machine);
+    if (round == 0) continue;
+    removing("machine", machine, [&] { house.machines.remove(root, machine); });
+    removing("resource", uploaded, [&] { house.resources.remove(root, uploaded); });
+  }
+  acks.note("end");
+}
+
+struct Promises {
+  std::set<std::string> there, gone;
+};
+
+Promises read_acks(const char* file) {
+  Promises promises;
+  std::ifstream lines(file);
+  std::string kind, id;
+  while (lines >> kind) {
+    if (kind == "end" || !(lines >> id)) break;
+    const auto key = kind.substr(1) + " " + id;
+    if (kind[0] == '+') promises.there.insert(key);
+    if (kind[0] == '?') promises.there.erase(key);
+    if (kind[0] == '-') promises.gone.insert(key);
+  }
+  return promises;
+}
+
+template <class Map>
+std::set<std::string> ready(const Map& map, bool& settled) {
+  std::set<std::string> ids;
+  map.visit_all([&](const auto& id, const auto& row) {
+    if (row->phase == Phase::ready) ids.insert(id.text());
+    else settled = false;
+  });
+  return ids;
+}
+
+std::set<std::string> names_in(const std::filesystem::path& directory) {
+  std::set<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(directory))
+    if (entry.is_regular_file()) names.insert(entry.path().stem().string());
+  return names;
+}
+
+void settle(test::House& house) {
+  for (int i = 0; i < 1500; ++i) {
+    bool settled = true;
+    const auto picture = house.inventory.picture();
+    ready(picture->machines, settled);
+    ready(picture->resources, settled);
+    picture->uploads.visit_all([&](const auto& id, const auto& upload) {
+      std::error_code absent;
+      if (static_cast<std::int64_t>(std::filesystem::file_size(house.state.incoming() / id.text(), absent)) == upload->length) settled = false;
+    });
+    if (settled && picture->connected && house.recovery.rounds() > 0) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}
+
+int check(const char* state, const char* acks_file) {
+  test::House house(state, "");  // the embedded driver: real domains on disk
+  settle(house);
+  const auto promises = read_acks(acks_file);
+  const auto picture = house.inventory.picture();
+  bool settled = true;
+  const auto machines = ready(picture->machines, settled);
+  const auto resources = ready(picture->resources, settled);
+  std::set<std::string> domains, volumes;
+  for (const auto& domain : house.host.list()) domains.insert(domain.id.text());
+  for (const auto& id : house.volumes.list()) volumes.insert(id.text());
+  int wrong = 0;
+  const auto expect = [&](bool holds, const std::string& what) {
+    if (holds) return;
+    std::cout << "wrong: " << what << "\n";
+    ++wrong;
+  };
+  expect(settled, "something is still half-made");
+  expect(machines == domains, "the machines of the database are not the domains of the hypervisor");
+  expect(resources == volumes, "the resources of the database are not the files of the pool");
+  for (const auto& name : names_in(house.state.nvram())) expect(machines.count(name) > 0, "firmware variables without a machine");
+  for (const auto& promise : promises.there) {
+    const auto id = promise.substr(promise.find(' ') + 1);
+    expect(machines.count(id) + resources.count(id) > 0, "acknowledged and gone: " + promise);
+  }
+  for (const auto& promise : promises.gone) {
+    const auto id = promise.substr(promise.find(' ') + 1);
+    expect(machines.count(id) + resources.count(id) == 0, "removed and still there: " + promise);
+  }
+  // And it can be lived in: the same things can be made again.
+  const auto root = house.caller("root");
+  const auto catalog = house.catalogs.list(root).at(0).catalog->id;
+  house.machines.create(root, machine_with(catalog, "after", {}));
+  return wrong == 0 ? 0 : 1;
+}
+
+void prepare(const char* state) {
+  test::House house(state, "");  // the embedded driver: real domains on disk
+  house.accounts.create_root("root-password");
+  house.catalogs.create(house.caller("root"), model::kRootGroup, "c");
+  house.host.facts();
+}
+
+}  // namespace
+}  // namespace velocity
+
+int main(int argc, char** argv) {
+  try {
+    const std::string verb = argc > 2 ? argv[1] : "";
+    if (verb == "prepare") return velocity::prepare(argv[2]), 0;
+    if (verb == "live" && argc == 4) return velocity::live(argv[2], argv[3]), 0;
+    if (verb == "check" && argc == 4) return velocity::check(argv[2], argv[3]);
+  } catch (const std::exception& error) {
+    std::cout << "failed: " << error.what() << "\n";
+    return 2;
+  }
+  std::cerr << "usage: life prepare STATE | live STATE ACKS | check STATE ACKS\n";
+  return 64;
+}
