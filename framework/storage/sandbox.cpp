@@ -70,9 +70,8 @@ void Sandbox::check_host() {
   checked_ = end.success();  // a failure is not remembered: the host may be put right meanwhile
   if (checked_) return;
   throw Error(ErrorCode::storage_failed, "Images cannot be worked on safely on this host",
-              fmt::format("bubblewrap does not work here (status {}): {} Unless the server runs as root, it needs unprivileged user "
-                          "namespaces: sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000, and no AppArmor or "
-                          "seccomp rule against them",
+              fmt::format("bubblewrap (0.8 or later) does not work here (status {}): {} It needs user namespaces: sysctl "
+                          "kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000, and no AppArmor or seccomp rule against them",
                           end.status, end.errors));
 }
 
