@@ -86,7 +86,12 @@ Json read_body(std::string_view body, std::string_view content_type) {
     throw Error(ErrorCode::request_not_understood, "The body must be JSON or a form in application/x-www-form-urlencoded");
   const bool looks_like_json = body.front() == '{' || body.front() == '[';
   if (!looks_like_json && begins_with_ignoring_case(content_type, "application/x-www-form-urlencoded")) return read_form(body);
-  Json document = model::parse_json(body);
+  Json document;
+  try {
+    document = model::parse_json(body);
+  } catch (const Json::out_of_range& error) {  // 1e999 is correct JSON that no number here can hold
+    throw Error(ErrorCode::request_malformed, "The JSON has a number that is too large", error.what());
+  }
   if (!document.is_object()) throw Error(std::vector<Problem>{{"", "must be an object"}});
   return document;
 }
