@@ -58,7 +58,10 @@ struct Lent {
       if (reply && VELOCITY_HAS(reply, write)) reply->write(reply->context, lend(answer));
       return VELOCITY_OK;
     } catch (const Error& error) {
-      lent.failure = std::current_exception();
+      // A request that makes no sense is the plugin's fault, not the client's.
+      const bool senseless = error.code() == ErrorCode::request_malformed || error.code() == ErrorCode::request_invalid;
+      lent.failure = senseless ? std::make_exception_ptr(Error(ErrorCode::plugin_failed, fmt::format("The plugin {} asked for a service wrongly", lent.plugin), error.what()))
+                               : std::current_exception();
       if (reply && VELOCITY_HAS(reply, write)) reply->write(reply->context, lend(error.message()));
     } catch (...) {
       lent.failure = std::current_exception();

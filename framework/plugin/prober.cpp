@@ -4,7 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <velocity/abi.h>
@@ -55,7 +55,7 @@ class Child {
     const int failure = spawn(program, file, ends[1]);
     close(ends[1]);
     if (failure != 0) return impossible(fmt::format("{}: {}", program.string(), std::strerror(failure)));
-    alive_ = pidfd_open(pid_, 0);
+    alive_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));  // glibc 2.36 declares pidfd_open() for C only
     if (alive_ < 0 || fcntl(answer_, F_SETFL, O_NONBLOCK) != 0) return impossible(std::strerror(errno));
     return std::nullopt;
   }

@@ -1,0 +1,102 @@
+#include "tests/plugin/plugin_fixture.hpp"
+
+namespace velocity::plugin {
+namespace {
+
+using testing::ElementsAre;
+using testing::Pair;
+using testing::UnorderedElementsAre;
+
+constexpr auto* kRid = "7b0ec6fa-5b4a-4e34-8a1c-3f8ff1f6ab1f";
+
+class DiskImageTest : public PluginTest {
+ protected:
+  DiskImageTest() : registry_(load({good("disk-image")})), disk_(registry_.find_resource_type("disk-image")) {}
+  void SetUp() override { ASSERT_TRUE(disk_); }
+
+  std::string attach(const std::string& format, const Json& options = Json::object(), int index = 0, const std::string& path = "/pool/disk") const {
+    const auto fragments = disk_->attach(request(format, options, index, path));
+    EXPECT_EQ(fragments.size(), 1U);
+    EXPECT_EQ(fragments.at(0).section, "devices");
+    return fragments.at(0).xml;
+  }
+
+  std::vector<std::string> refused(const Json& options, const std::string& format = "qcow2") const {
+    return problems([&] { disk_->attach(request(format, options, 0, "/pool/disk")); });
+  }
+
+  static Json request(const std::string& format, const Json& options, int index, const std::string& path) {
+    return {{"rid", kRid}, {"spec", {{"size_mb", 64}, {"format", format}}}, {"path", path}, {"options", options}, {"index", index}, {"vm", {{"vmid", kRid}}},
+            {"host", Json::object()}};
+  }
+
+  Registry registry_;
+  const ResourceType* disk_;
+};
+
+TEST_F(DiskImageTest, ASpecIsNormalisedAndJudged) {
+  EXPECT_EQ(disk_->validate({{"size_mb", 64}}), Json({{"size_mb", 64}, {"format", "qcow2"}}));
+  EXPECT_EQ(disk_->validate({{"size_mb", "64"}, {"format", "raw"}}), Json({{"size_mb", 64}, {"format", "raw"}}));
+  EXPECT_THAT(problems([&] { disk_->validate({{"size_mb", 0}, {"format", "vmdk"}, {"path", "/etc/shadow"}}); }),
+              UnorderedElementsAre("/size_mb: must be a whole number from 1 to 67108864", "/format: must be one of qcow2, raw, iso",
+                                   "/path: is not a field of this type"));
+  EXPECT_THAT(problems([&] { disk_->validate(Json::object()); }), ElementsAre("/size_mb: is required"));
+}
+
+TEST_F(DiskImageTest, CreatingAndRemovingAreTheServersVolumes) {
+  disk_->create({{"rid", kRid}, {"spec", {{"size_mb", 64}, {"format", "raw"}}}});
+  disk_->remove({{"rid", kRid}, {"spec", {{"size_mb", 64}, {"format", "raw"}}}});
+  EXPECT_THAT(services_.asked, ElementsAre(Pair("volume.create", Json({{"rid", kRid}, {"format", "raw"}, {"size_mb", 64}})), Pair("volume.remove", Json({{"rid", kRid}}))));
+}
+
+TEST_F(DiskImageTest, AnEmptyIsoIsRefusedAndNothingIsMade) {
+  EXPECT_THAT(problems([&] { disk_->create({{"rid", kRid}, {"spec", {{"size_mb", 64}, {"format", "iso"}}}}); }),
+              ElementsAre("/format: must be qcow2 or raw: an iso image cannot be made empty, upload one"));
+  EXPECT_TRUE(services_.asked.empty());
+}
+
+TEST_F(DiskImageTest, AFullDiskIsToldAsSuch) {
+  services_.full = true;
+  EXPECT_THAT(problems([&] { disk_->create({{"rid", kRid}, {"spec", {{"size_mb", 64}, {"format", "raw"}}}}); }), ElementsAre("storage.full"));
+}
+
+TEST_F(DiskImageTest, ADiskIsOnVirtioInTheOrderOfTheList) {
+  EXPECT_EQ(attach("qcow2"),
+            "<disk type='file' device='disk'><driver name='qemu' type='qcow2' discard='unmap'/><source file='/pool/disk'/><backingStore/>"
+            "<target dev='vda' bus='virtio'/><boot order='1000'/></disk>");
+  EXPECT_EQ(attach("raw", Json::object(), 27),
+            "<disk type='file' device='disk'><driver name='qemu' type='raw' discard='unmap'/><source file='/pool/disk'/><backingStore/>"
+            "<target dev='vdab' bus='virtio'/><boot order='1027'/></disk>");
+}
+
+TEST_F(DiskImageTest, AnIsoIsACdThatCannotBeWritten) {
+  EXPECT_EQ(attach("iso", Json::object(), 1),
+            "<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='/pool/disk'/><backingStore/>"
+            "<target dev='sdb' bus='sata'/><readonly/><boot order='1001'/></disk>");
+}
+
+TEST_F(DiskImageTest, TheListMaySayMore) {
+  EXPECT_EQ(attach("raw", {{"bus", "scsi"}, {"readonly", true}, {"boot", 2}}, 3),
+            "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/pool/disk'/><backingStore/>"
+            "<target dev='sdd' bus='scsi'/><readonly/><boot order='2'/></disk>");
+  EXPECT_EQ(attach("qcow2", {{"cdrom", true}, {"bus", "usb"}}),
+            "<disk type='file' device='cdrom'><driver name='qemu' type='qcow2'/><source file='/pool/disk'/><backingStore/>"
+            "<target dev='sda' bus='usb'/><readonly/><boot order='1000'/></disk>");
+}
+
+TEST_F(DiskImageTest, EveryWrongOptionIsToldWithItsPath) {
+  EXPECT_THAT(refused({{"bus", "isa"}, {"boot", 0}, {"readonly", "perhaps"}, {"file", "/etc/shadow"}}),
+              UnorderedElementsAre("/bus: must be one of virtio, sata, usb, scsi", "/boot: must be a whole number from 1 to 999", "/readonly: must be true or false",
+                                   "/file: is not known here"));
+  EXPECT_THAT(refused({{"cdrom", true}, {"bus", "virtio"}, {"readonly", false}}), testing::SizeIs(2));
+  EXPECT_THAT(refused({{"readonly", false}}, "iso"), testing::SizeIs(1));
+}
+
+TEST_F(DiskImageTest, APathCannotBecomeMarkup) {
+  EXPECT_THAT(attach("raw", Json::object(), 0, "/a'/><source file='/etc/shadow"), testing::HasSubstr("<source file='/a&apos;/&gt;&lt;source file=&apos;/etc/shadow'/>"));
+}
+
+TEST_F(DiskImageTest, ItsCostIsItsSize) { EXPECT_THAT(disk_->cost({{"size_mb", 64}, {"format", "raw"}}), ElementsAre(Pair("storage_mb", 64))); }
+
+}  // namespace
+}  // namespace velocity::plugin
