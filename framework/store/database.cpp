@@ -67,7 +67,7 @@ SQLite::Statement& Connection::statement(const std::string& sql) {
   ++statements;
   auto found = prepared.find(sql);
   if (found == prepared.end()) found = prepared.emplace(sql, SQLite::Statement(sqlite, sql)).first;
-  found->second.reset();
+  found->second.tryReset();  // reset() would throw again what the last run failed with
   found->second.clearBindings();
   return found->second;
 }
