@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <list>
 #include <mutex>
 #include <thread>
 
@@ -26,6 +27,11 @@ struct CallPool::Call {
   bool abandoned = false;  // nobody waits any more
 };
 
+struct CallPool::Worker {
+  std::thread thread;
+  bool finished = false;
+};
+
 // Shared with the threads, so that a stuck one can outlive the pool. The mutex guards everything, the calls' flags included.
 struct CallPool::Shared {
   explicit Shared(std::size_t threads) : limit(threads) {}
@@ -35,7 +41,8 @@ struct CallPool::Shared {
   std::condition_variable wanted;  // there is work, or the pool closes
   std::condition_variable left;    // a thread ended
   std::deque<std::shared_ptr<Call>> queue;
-  std::size_t threads = 0;
+  std::list<Worker> workers;
+  std::size_t working = 0;
   std::size_t idle = 0;
   std::size_t stuck = 0;
   bool cancelled = false;
@@ -50,7 +57,15 @@ CallPool::~CallPool() {
   std::unique_lock lock(shared_->mutex);
   shared_->closing = true;
   shared_->wanted.notify_all();
-  shared_->left.wait_for(lock, kGrace, [this] { return shared_->threads == 0; });
+  shared_->left.wait_for(lock, kGrace, [this] { return shared_->working == 0; });
+  for (Worker& worker : shared_->workers) {
+    // One that is stuck inside libvirt can never be joined.
+    if (worker.finished) {
+      worker.thread.join();
+    } else {
+      worker.thread.detach();
+    }
+  }
 }
 
 void CallPool::cancel() {
@@ -68,13 +83,13 @@ void CallPool::post(std::function<void()> work) {
 
 void CallPool::enqueue(const std::shared_ptr<Shared>& shared, std::shared_ptr<Call> call) {
   shared->queue.push_back(std::move(call));
-  if (shared->idle >= shared->queue.size() || shared->threads == shared->limit) {
+  if (shared->idle >= shared->queue.size() || shared->working == shared->limit) {
     shared->wanted.notify_one();
     return;
   }
-  // Detached because a thread that is stuck inside libvirt can never be joined.
-  std::thread([shared] { work_off(shared); }).detach();
-  ++shared->threads;
+  Worker& worker = shared->workers.emplace_back();
+  ++shared->working;
+  worker.thread = std::thread([shared, &worker] { work_off(shared, worker); });
 }
 
 void CallPool::run_and_wait(std::chrono::milliseconds deadline, std::function<void()> work) {
@@ -101,7 +116,7 @@ void CallPool::run_and_wait(std::chrono::milliseconds deadline, std::function<vo
               call->started ? "the call may still take effect" : "the call was never made");
 }
 
-void CallPool::work_off(const std::shared_ptr<Shared>& shared) {
+void CallPool::work_off(const std::shared_ptr<Shared>& shared, Worker& self) {
   std::unique_lock lock(shared->mutex);
   for (;;) {
     ++shared->idle;
@@ -129,7 +144,8 @@ void CallPool::work_off(const std::shared_ptr<Shared>& shared) {
       lock.lock();
     }
   }
-  --shared->threads;
+  --shared->working;
+  self.finished = true;
   shared->left.notify_all();
 }
 

@@ -46,10 +46,11 @@ class CallPool {
 
  private:
   struct Call;
+  struct Worker;
   struct Shared;
   void run_and_wait(std::chrono::milliseconds deadline, std::function<void()> work);
   static void enqueue(const std::shared_ptr<Shared>& shared, std::shared_ptr<Call> call);
-  static void work_off(const std::shared_ptr<Shared>& shared);
+  static void work_off(const std::shared_ptr<Shared>& shared, Worker& self);
 
   std::shared_ptr<Shared> shared_;
 };

@@ -20,6 +20,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kFirstBackOff{100};
 constexpr std::chrono::milliseconds kLongestBackOff{5000};
+constexpr std::chrono::milliseconds kShortestPing{1000};
+constexpr std::chrono::milliseconds kLongestPing{10'000};
 constexpr std::size_t kCallThreads = 16;
 constexpr std::size_t kUpkeepThreads = 4;
 
@@ -64,18 +66,18 @@ Host::Connection::~Connection() {
 
 bool Host::Connection::connected() const {
   const std::lock_guard lock(mutex_);
-  return session_ != nullptr;
+  return lender_ != nullptr;
 }
 
 std::string Host::Connection::why_disconnected() const {
   const std::lock_guard lock(mutex_);
-  return session_ ? std::string() : why_;
+  return lender_ ? std::string() : why_;
 }
 
-std::shared_ptr<Session> Host::Connection::session() const {
+std::shared_ptr<Lender> Host::Connection::lender() const {
   const std::lock_guard lock(mutex_);
-  if (!session_) throw Error(ErrorCode::hypervisor_unavailable, "The hypervisor is not available", why_);
-  return session_;
+  if (!lender_) throw Error(ErrorCode::hypervisor_unavailable, "The hypervisor is not available", why_);
+  return lender_;
 }
 
 HostFacts Host::Connection::facts() {
@@ -89,10 +91,10 @@ HostFacts Host::Connection::facts() {
 void Host::Connection::run() {
   auto back_off = kFirstBackOff;
   for (;;) {
-    if (auto session = open()) {
+    if (auto link = open()) {
       back_off = kFirstBackOff;
-      follow(session);
-      let_go(std::move(session));
+      follow(*link);
+      let_go(std::move(*link));
     }
     std::unique_lock lock(mutex_);
     if (stop_.wait_for(lock, back_off, [this] { return stopping_; })) return;
@@ -100,106 +102,143 @@ void Host::Connection::run() {
   }
 }
 
-std::shared_ptr<Session> Host::Connection::open() {
-  const auto notices = std::make_shared<Notices>();
+std::optional<Host::Connection::Link> Host::Connection::open() {
+  Link link;
+  link.notices = std::make_shared<Notices>();
   {
     const std::lock_guard lock(mutex_);
-    if (stopping_) return nullptr;
-    notices_ = notices;
+    if (stopping_) return std::nullopt;
+    notices_ = link.notices;
   }
-  std::shared_ptr<Session> session;
   try {
     const std::string uri = embedded() ? prepare_embedded(settings_.root) : settings_.uri;
-    session = upkeep_.run(settings_.deadline, [uri, notices, deadline = settings_.deadline, count = count_] {
-      return std::make_shared<Session>(uri, deadline, notices, count);
+    link.session = upkeep_.run(settings_.deadline, [uri, notices = link.notices, count = count_] {
+      return std::make_shared<Session>(uri, Session::Role::listening, notices, count);
     });
-    take_up(session, upkeep_.run(settings_.deadline, [session] { return session->list(); }));
-    return session;
+    link.lender = std::make_shared<Lender>(uri, link.session, link.notices, count_);
+    take_up(link, upkeep_.run(settings_.deadline, [session = link.session] { return session->list(); }));
+    return link;
   } catch (const Error& error) {
     lose(text_of(error));
-    if (session) let_go(std::move(session));
-    return nullptr;
+    let_go(std::move(link));
+    return std::nullopt;
   }
 }
 
-// Closing talks to the daemon, so it may hang: not on this thread.
-void Host::Connection::let_go(std::shared_ptr<Session> session) {
-  {
-    const std::lock_guard lock(mutex_);
-    session_.reset();
-  }
-  upkeep_.post([session = std::move(session)]() mutable { session.reset(); });
-}
-
-void Host::Connection::take_up(const std::shared_ptr<Session>& session, const std::vector<DomainState>& domains) {
+void Host::Connection::take_up(const Link& link, const std::vector<DomainState>& domains) {
   seen_.clear();
   for (const auto& domain : domains) seen_[domain.id] = domain.runtime.state;
   {
+    const std::lock_guard lock(facts_->mutex);
+    facts_->failure.reset();
+  }
+  {
     const std::lock_guard lock(mutex_);
-    session_ = session;
+    lender_ = link.lender;
   }
   listener_.connected(domains);
-  probe(session);
+  probe(link);
 }
 
 void Host::Connection::lose(const std::string& why) {
   bool news = false;
   {
     const std::lock_guard lock(mutex_);
-    news = (session_ != nullptr || why_ != why) && !stopping_;
-    session_.reset();
+    news = (lender_ != nullptr || why_ != why) && !stopping_;
+    lender_.reset();
     why_ = why;
+  }
+  {
+    // Whoever asks what an absent host can do need not wait.
+    const std::lock_guard lock(facts_->mutex);
+    facts_->failure = Error(ErrorCode::hypervisor_unavailable, "The hypervisor is not available", why);
+    facts_->known.notify_all();
   }
   if (news) listener_.disconnected(why);
 }
 
-void Host::Connection::follow(const std::shared_ptr<Session>& session) {
-  const auto notices = notices_;  // replaced by this thread only
+// Closing talks to the daemon, so it may hang: not on this thread.
+void Host::Connection::let_go(Link link) {
+  {
+    const std::lock_guard lock(mutex_);
+    lender_.reset();
+  }
+  if (!link.session) return;
+  std::vector<std::shared_ptr<Session>> idle;
+  if (link.lender) idle = link.lender->close();
+  upkeep_.post([session = std::move(link.session), lender = std::move(link.lender), idle = std::move(idle)]() mutable {
+    idle.clear();
+    lender.reset();
+    session.reset();
+  });
+}
+
+void Host::Connection::follow(const Link& link) {
   const auto begin = steady_clock::now();
+  const auto between_pings = std::clamp<std::chrono::milliseconds>(settings_.deadline / 3, kShortestPing, kLongestPing);
+  auto next_ping = begin + between_pings;
   std::size_t look = 0;
-  while (!notices->stopped()) {
+  while (!link.notices->stopped()) {
     const bool looking = look < std::size(kSecondLooks);
-    const auto notice = notices->wait_until(looking ? begin + kSecondLooks[look] : steady_clock::now() + std::chrono::hours(1));
+    const auto next_look = looking ? begin + kSecondLooks[look] : steady_clock::time_point::max();
+    const auto notice = link.notices->wait_until(std::min(next_ping, next_look));
     if (notice && notice->kind == Notice::Kind::lost) return lose(notice->why);
     if (notice) {
-      tell(session, *notice);
-    } else if (looking) {
+      tell(link, *notice);
+    } else if (steady_clock::now() >= next_look) {
       ++look;
-      compare(session);
+      compare(link);
+    } else if (steady_clock::now() >= next_ping) {
+      if (link.session->has_daemon()) check_daemon(link);
+      next_ping = steady_clock::now() + between_pings;
     }
   }
 }
 
+// Nothing when there was no answer. A session that kept us waiting to the deadline is still in use by that call, and so is given up.
+template <class Work>
+auto Host::Connection::ask(const Link& link, Work work) -> std::optional<std::invoke_result_t<Work, Session&>> {
+  try {
+    return upkeep_.run(settings_.deadline, [session = link.session, work] { return work(*session); });
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::hypervisor_not_found) throw;
+    if (error.code() == ErrorCode::hypervisor_timeout) link.notices->push({Notice::Kind::lost, {}, 0, 0, "libvirt does not answer"});
+    return std::nullopt;
+  }
+}
+
+void Host::Connection::check_daemon(const Link& link) {
+  ask(link, [](Session& session) {
+    session.ping();
+    return true;
+  });
+}
+
 // Events are a complete sequence from before the first list on, so telling them in order ends at the truth, also where the list was
 // already ahead of them.
-void Host::Connection::tell(const std::shared_ptr<Session>& session, const Notice& notice) {
+void Host::Connection::tell(const Link& link, const Notice& notice) {
   const auto runtime = runtime_after(notice.event, notice.detail);
   if (runtime) report({notice.id, *runtime});
   // A domain that ends may have been transient, and an undefined one may still run.
-  if (!runtime || runtime->state == model::MachineState::STOPPED) look_again(session, notice.id);
+  if (!runtime || runtime->state == model::MachineState::STOPPED) look_again(link, notice.id);
 }
 
-void Host::Connection::look_again(const std::shared_ptr<Session>& session, model::MachineId id) {
+void Host::Connection::look_again(const Link& link, model::MachineId id) {
   try {
-    const auto runtime = upkeep_.run(settings_.deadline, [session, id] { return session->state(id); });
+    const auto runtime = ask(link, [id](Session& session) { return session.state(id); });
     const auto known = seen_.find(id);
-    if (known == seen_.end() || known->second != runtime.state) report({id, runtime});
-  } catch (const Error& error) {
-    // Anything else ends the connection soon, and the next one lists everything.
-    if (error.code() == ErrorCode::hypervisor_not_found) report_removed(id);
+    if (runtime && (known == seen_.end() || known->second != runtime->state)) report({id, *runtime});
+  } catch (const Error&) {  // not found
+    report_removed(id);
   }
 }
 
-void Host::Connection::compare(const std::shared_ptr<Session>& session) {
-  std::vector<DomainState> domains;
-  try {
-    domains = upkeep_.run(settings_.deadline, [session] { return session->list(); });
-  } catch (const Error&) {
-    return;  // as above
-  }
+void Host::Connection::compare(const Link& link) {
+  const auto domains = ask(link, [](Session& session) { return session.list(); });
+  if (!domains) return;
   std::set<model::MachineId> gone;
   for (const auto& [id, state] : seen_) gone.insert(id);
-  for (const auto& domain : domains) {
+  for (const auto& domain : *domains) {
     gone.erase(domain.id);
     const auto known = seen_.find(domain.id);
     if (known == seen_.end() || known->second != domain.runtime.state) report(domain);
@@ -216,12 +255,12 @@ void Host::Connection::report_removed(model::MachineId id) {
   if (seen_.erase(id) != 0) listener_.removed(id);
 }
 
-void Host::Connection::probe(const std::shared_ptr<Session>& session) {
-  upkeep_.post([session, facts = facts_, settings = settings_, embedded = embedded()] {
+void Host::Connection::probe(const Link& link) {
+  upkeep_.post([lender = link.lender, facts = facts_, settings = settings_, embedded = embedded()] {
     std::optional<HostFacts> value;
     std::optional<Error> failure;
     try {
-      value = probe_host(*session, settings, embedded);
+      value = lender->with([&](Session& session) { return probe_host(session, settings, embedded); });
     } catch (const Error& error) {
       failure = error;
     }

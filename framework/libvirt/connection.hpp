@@ -12,6 +12,7 @@
 
 #include "framework/libvirt/call_pool.hpp"
 #include "framework/libvirt/host.hpp"
+#include "framework/libvirt/lender.hpp"
 #include "framework/libvirt/notices.hpp"
 #include "framework/libvirt/session.hpp"
 
@@ -33,7 +34,7 @@ class Host::Connection {
   // Runs work(Session&) under the deadline. The work must own what it uses.
   template <class Work>
   auto call(Work work) {
-    return calls_.run(settings_.deadline, [session = session(), work = std::move(work)] { return work(*session); });
+    return calls_.run(settings_.deadline, [lender = lender(), work = std::move(work)] { return lender->with(work); });
   }
 
  private:
@@ -47,20 +48,31 @@ class Host::Connection {
   };
   using Seen = std::map<model::MachineId, model::MachineState>;
 
-  std::shared_ptr<Session> session() const;  // throws hypervisor_unavailable
+  // One time of being connected. Only the thread uses `session`, for one thing at a time; calls borrow from the lender.
+  struct Link {
+    std::shared_ptr<Session> session;
+    std::shared_ptr<Notices> notices;
+    std::shared_ptr<Lender> lender;
+  };
+
+  std::shared_ptr<Lender> lender() const;  // throws hypervisor_unavailable
   bool embedded() const { return settings_.uri.empty(); }
   void run();
-  std::shared_ptr<Session> open();
-  void let_go(std::shared_ptr<Session> session);
-  void follow(const std::shared_ptr<Session>& session);
-  void take_up(const std::shared_ptr<Session>& session, const std::vector<DomainState>& domains);
+  std::optional<Link> open();
+  void follow(const Link& link);
+  void take_up(const Link& link, const std::vector<DomainState>& domains);
   void lose(const std::string& why);
-  void tell(const std::shared_ptr<Session>& session, const Notice& notice);
-  void look_again(const std::shared_ptr<Session>& session, model::MachineId id);
-  void compare(const std::shared_ptr<Session>& session);
+  void let_go(Link link);
+  void tell(const Link& link, const Notice& notice);
+  void look_again(const Link& link, model::MachineId id);
+  void compare(const Link& link);
+  void check_daemon(const Link& link);
   void report(const DomainState& domain);
   void report_removed(model::MachineId id);
-  void probe(const std::shared_ptr<Session>& session);
+  void probe(const Link& link);
+
+  template <class Work>
+  auto ask(const Link& link, Work work) -> std::optional<std::invoke_result_t<Work, Session&>>;
 
   const HostSettings settings_;
   Listener& listener_;
@@ -71,11 +83,11 @@ class Host::Connection {
   mutable std::mutex mutex_;
   std::condition_variable stop_;
   bool stopping_ = false;
-  std::shared_ptr<Session> session_;    // null: not connected
+  std::shared_ptr<Lender> lender_;      // null: not connected
   std::shared_ptr<Notices> notices_;    // of the session that is open or being opened
   std::string why_ = "not connected yet";
 
-  CallPool upkeep_;
+  CallPool upkeep_;  // before calls_: what calls leave behind is closed here
   CallPool calls_;
   std::thread thread_;
 };

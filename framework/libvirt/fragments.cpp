@@ -57,7 +57,7 @@ bool is_one_of(std::string_view value, std::string_view literals) {
 }
 
 bool is_plain_path(const std::filesystem::path& path) {
-  return path.is_absolute() && path.has_filename() && path.lexically_normal() == path;
+  return path.is_absolute() && path.has_filename() && path.lexically_normal().native() == path.native();
 }
 
 // Checks one fragment and copies what passes.

@@ -18,9 +18,9 @@ enum class Acceleration { automatic, kvm, tcg };
 
 struct HostSettings {
   std::string name = "local";
-  std::string uri;                       // empty: the embedded driver under `root`
-  std::filesystem::path root;            // absolute; the embedded driver's state (<state>/libvirt)
-  std::filesystem::path run_directory;   // absolute, 0700: sockets that QEMU makes
+  std::string uri{};                     // empty: the embedded driver under `root`
+  std::filesystem::path root{};          // absolute; the embedded driver's state (<state>/libvirt)
+  std::filesystem::path run_directory{}; // absolute, 0700: sockets that QEMU makes
   Acceleration acceleration = Acceleration::automatic;
   std::chrono::milliseconds deadline{30'000};  // for one libvirt call
 };
@@ -65,7 +65,7 @@ class Host {
   const std::string& name() const;
   bool connected() const;
   std::string why_disconnected() const;  // empty when connected
-  HostFacts facts();              // blocks (within the deadline) until the first probe is done
+  HostFacts facts();              // blocks (within the deadline) until the first probe is done; once connected, what was known stays known
   unsigned long long calls() const;  // libvirt calls made so far; reads of the API must not move it
 
   void define(const std::string& domain_xml);  // validates against libvirt's schema

@@ -2,7 +2,6 @@
 
 #include <libvirt/virterror.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <span>
 #include <utility>
@@ -45,25 +44,24 @@ std::string take(char* text) {
 
 }  // namespace
 
-Session::Session(const std::string& uri, std::chrono::milliseconds keepalive, std::shared_ptr<Notices> notices, std::shared_ptr<CallCount> calls)
+Session::Session(const std::string& uri, Role role, std::shared_ptr<Notices> notices, std::shared_ptr<CallCount> calls)
     : loop_(EventLoop::shared()), notices_(std::move(notices)), calls_(std::move(calls)) {
   ++*calls_;
   connection_.reset(virConnectOpen(uri.c_str()));
   if (!connection_) throw last_error("virConnectOpen");
-  // The daemon is given up after two unanswered questions, so after three intervals.
-  const auto interval = std::clamp<long long>(keepalive.count() / 3000, 1, 10);
-  if (virConnectSetKeepAlive(counted(), static_cast<int>(interval), 2) < 0) virResetLastError();
-  register_callbacks();
+  // Switches keep-alive off, and is known to connections to a daemon only.
+  daemon_ = virConnectSetKeepAlive(counted(), 0, 0) >= 0;
+  virResetLastError();
+  if (role == Role::listening) register_callbacks();
 }
 
 void Session::register_callbacks() {
-  auto* opaque = new Opaque(notices_);
-  close_callback_ = virConnectRegisterCloseCallback(counted(), on_close, opaque, free_opaque) == 0;
-  if (!close_callback_) {
-    free_opaque(opaque);
-    virResetLastError();
+  if (daemon_) {  // other drivers say that they registered it, but never free the argument
+    auto* opaque = new Opaque(notices_);
+    close_callback_ = virConnectRegisterCloseCallback(counted(), on_close, opaque, free_opaque) == 0;
+    if (!close_callback_) free_opaque(opaque);
   }
-  opaque = new Opaque(notices_);
+  auto* opaque = new Opaque(notices_);
   lifecycle_callback_ = virConnectDomainEventRegisterAny(counted(), nullptr, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
                                                          VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), opaque, free_opaque);
   if (lifecycle_callback_ < 0) {
@@ -76,7 +74,7 @@ void Session::register_callbacks() {
 
 Session::~Session() {
   // Both registrations hold the connection open.
-  virConnectDomainEventDeregisterAny(counted(), lifecycle_callback_);
+  if (lifecycle_callback_ >= 0) virConnectDomainEventDeregisterAny(counted(), lifecycle_callback_);
   if (close_callback_) virConnectUnregisterCloseCallback(counted(), on_close);
   virResetLastError();
 }
@@ -213,5 +211,12 @@ std::string Session::driver() {
   if (type == nullptr) fail("virConnectGetType");
   return type;
 }
+
+void Session::ping() {
+  unsigned long version = 0;
+  if (virConnectGetLibVersion(connection_.get(), &version) < 0) fail("virConnectGetLibVersion");
+}
+
+bool Session::alive() { return virConnectIsAlive(connection_.get()) != 0; }
 
 }  // namespace velocity::libvirt

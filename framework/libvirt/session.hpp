@@ -4,7 +4,6 @@
 #include <libvirt/libvirt.h>
 
 #include <atomic>
-#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,13 +22,15 @@ using Domain = std::unique_ptr<virDomain, FreeDomain>;
 using CallCount = std::atomic<unsigned long long>;
 
 // Every function blocks for as long as libvirt does, which can be for ever: call them on a CallPool, the constructor and the destructor too.
-// Threads: any; libvirt's connections are thread-safe.
+// Threads: any, but with a daemon behind it only one at a time; why is said in lender.hpp.
 // Errors: model::Error as said in host.hpp. A failure that ends the connection is put into the notices as well.
 class Session {
  public:
-  // Opens, then registers for events, so that nothing that happens after the first list() is missed.
-  // `keepalive`: how long a silent daemon is trusted; drivers without a daemon ignore it.
-  Session(const std::string& uri, std::chrono::milliseconds keepalive, std::shared_ptr<Notices> notices, std::shared_ptr<CallCount> calls);
+  enum class Role { listening, calling };
+
+  // Opens and, to listen, registers for events, so that nothing that happens after the first list() is missed. libvirt's own keep-alive is
+  // not used: it is a second thread on the connection.
+  Session(const std::string& uri, Role role, std::shared_ptr<Notices> notices, std::shared_ptr<CallCount> calls);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -46,6 +47,10 @@ class Session {
   std::string domain_xml(model::MachineId id);
   std::string capabilities();
   std::string driver();  // QEMU, TEST, …
+
+  void ping();             // asks the daemon for anything; is not counted
+  bool alive();            // false: the connection has ended; asks nobody
+  bool has_daemon() const { return daemon_; }
 
  private:
   struct CloseConnection {
@@ -64,6 +69,7 @@ class Session {
   std::shared_ptr<Notices> notices_;
   std::shared_ptr<CallCount> calls_;
   std::unique_ptr<virConnect, CloseConnection> connection_;
+  bool daemon_ = false;
   int lifecycle_callback_ = -1;
   bool close_callback_ = false;
 };

@@ -1,0 +1,83 @@
+// Machines whose XML stands in golden/: each is compared there, and defined in a real libvirt by the embedded tests.
+#pragma once
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "framework/libvirt/domain_xml.hpp"
+
+namespace velocity::libvirt {
+
+struct Example {
+  std::string name;
+  DomainParts parts;
+  HostFacts facts;
+};
+
+inline std::ostream& operator<<(std::ostream& out, const Example& example) { return out << example.name; }
+
+inline HostFacts tcg_host() { return {"x86_64", "qemu", "tcg", "switched off by a setting", "/usr/bin/qemu-system-x86_64", true}; }
+
+inline HostFacts test_host() { return {"x86_64", "test", "tcg", "the test driver runs no guests", "", false}; }
+
+inline DomainParts plain_machine() {
+  DomainParts parts;
+  parts.id = *model::MachineId::parse("2de02519-c347-432c-9923-3753c3538e02");
+  parts.title = "plain";
+  parts.memory_mb = 64;
+  parts.console_log = "/state/log/plain.log";
+  parts.run_directory = "/state/run";
+  parts.fragments = {{"os", "<os><type arch='x86_64' machine='q35'>hvm</type></os>", "test"}};
+  return parts;
+}
+
+// What an EFI type and a disk type give.
+inline DomainParts efi_machine() {
+  DomainParts parts = plain_machine();
+  parts.title = "Größe & <b>";
+  parts.cpu_count = 2;
+  parts.memory_mb = 2048;
+  parts.displays = true;
+  parts.nvram = "/state/nvram/2de02519.fd";
+  parts.allowed_files = {"/state/pools/root.qcow2", "/state/pools/install.iso"};
+  parts.fragments = {
+      {"os",
+       "<os><type arch='x86_64' machine='q35'>hvm</type><loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
+       "<nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'/><bootmenu enable='no'/></os>",
+       "efi"},
+      {"cpu", "<cpu mode='maximum' migratable='off'/>", "efi"},
+      {"features", "<features><acpi/><apic/></features>", "efi"},
+      {"clock", "<clock offset='utc'><timer name='rtc' tickpolicy='catchup'/><timer name='hpet' present='no'/></clock>", "efi"},
+      {"devices",
+       "<video><model type='virtio' heads='1'><resolution x='1280' y='800'/></model></video>\n  <input type='tablet' bus='usb'/>\n"
+       "<input type='keyboard' bus='usb'/>",
+       "efi"},
+      {"devices",
+       "<disk type='file' device='disk'><driver name='qemu' type='qcow2' discard='unmap'/><source file='/state/pools/root.qcow2'/>"
+       "<backingStore/><target dev='vda' bus='virtio'/><boot order='1'/><serial>root</serial></disk>",
+       "disk-image"},
+      {"devices",
+       "<disk type='file' device='cdrom'><driver type='raw'/><source file='/state/pools/install.iso'/><target dev='sda' bus='sata'/>"
+       "<readonly/><boot order='2'/></disk>",
+       "disk-image"},
+  };
+  return parts;
+}
+
+inline std::vector<Example> examples() {
+  DomainParts kernel = plain_machine();
+  kernel.allowed_files = {"/state/pools/vmlinuz", "/state/pools/initrd"};
+  kernel.fragments = {{"os",
+                       "<os><type arch='x86_64' machine='q35'>hvm</type><kernel>/state/pools/vmlinuz</kernel><initrd>/state/pools/initrd</initrd>"
+                       "<cmdline>console=ttyS0 &amp; quiet</cmdline></os>",
+                       "kboot"}};
+  HostFacts kvm = tcg_host();
+  kvm.domain_type = "kvm";
+  kvm.acceleration = "kvm";
+  kvm.why_no_kvm.clear();
+  return {{"plain", plain_machine(), tcg_host()}, {"plain_kvm", plain_machine(), kvm},       {"plain_test_driver", plain_machine(), test_host()},
+          {"efi", efi_machine(), tcg_host()},     {"efi_test_driver", efi_machine(), test_host()}, {"kernel", kernel, tcg_host()}};
+}
+
+}  // namespace velocity::libvirt

@@ -1,0 +1,24 @@
+#!/bin/sh
+# run_libvirtd.sh DIR CONFIGURATION: a libvirtd of its own, for tests. Becomes libvirtd, so that the caller can stop and kill it by its pid.
+# All that it writes is below DIR; its socket is DIR/socket/libvirt-sock. Needs root, for a mount namespace that nobody else sees.
+set -eu
+directory=$1 configuration=$2
+mkdir -p "$directory/socket"
+for place in run var/lib/libvirt var/cache/libvirt var/log/libvirt etc/libvirt; do mkdir -p "$directory/$place"; done
+mkdir -p "$directory/run/lock" "$directory/etc/libvirt/qemu"
+cp "$configuration" "$directory/etc/libvirt/qemu.conf"
+cat > "$directory/libvirtd.conf" <<END
+unix_sock_dir = "$directory/socket"
+unix_sock_group = "root"
+unix_sock_rw_perms = "0700"
+auth_unix_rw = "none"
+auth_unix_ro = "none"
+log_outputs = "3:file:$directory/libvirtd.log"
+END
+export directory
+exec unshare --mount --propagation private sh -euc '
+  for place in run var/lib/libvirt var/cache/libvirt var/log/libvirt etc/libvirt; do
+    mkdir -p "/$place"
+    mount --bind "$directory/$place" "/$place"
+  done
+  exec libvirtd -f "$directory/libvirtd.conf" -p "$directory/libvirtd.pid"'
