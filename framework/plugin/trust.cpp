@@ -9,12 +9,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool trusted_owner(uid_t owner) {
-  struct stat program{};
-  return owner == 0 || owner == geteuid() || (stat("/proc/self/exe", &program) == 0 && owner == program.st_uid);
+struct stat program() {
+  struct stat status{};
+  if (stat("/proc/self/exe", &status) != 0) status.st_uid = 0;
+  return status;
 }
 
-bool writable_by_others(const struct stat& status) { return (status.st_mode & (S_IWGRP | S_IWOTH)) != 0; }
+bool trusted_owner(uid_t owner) { return owner == 0 || owner == geteuid() || owner == program().st_uid; }
+
+// Who is neither the owner nor in a group that may write to the program itself (a checkout made with umask 002).
+bool writable_by_others(const struct stat& status) {
+  const auto own = program();
+  const bool group_is_trusted = (own.st_mode & S_IWGRP) != 0 && own.st_gid == status.st_gid;
+  return (status.st_mode & S_IWOTH) != 0 || ((status.st_mode & S_IWGRP) != 0 && !group_is_trusted);
+}
 
 // A directory that this program itself lies under is no new danger.
 bool holds_this_program(const fs::path& directory) {

@@ -13,9 +13,12 @@ using velocity::sdk::Display;
 using velocity::sdk::Fields;
 using velocity::sdk::Fragment;
 using velocity::sdk::Host;
+using velocity::sdk::Invalid;
 using velocity::sdk::Json;
 using velocity::sdk::PlanRequest;
 using velocity::sdk::xml::Element;
+
+constexpr std::size_t kMaxHeads = 16;  // of QEMU's virtio graphics
 
 // Debian's OVMF without Secure Boot. The template holds the variables that a new machine starts with.
 struct Firmware {
@@ -52,9 +55,9 @@ class Efi final : public velocity::sdk::VmType {
     std::vector<Fragment> fragments{{"os", os(pretended)}, {"features", features()}, {"clock", clock()}};
     if (pretended) return fragments;
     fragments.push_back({"cpu", cpu(request.host)});
-    Element usb("controller");
-    usb.attribute("type", "usb").attribute("index", 0).attribute("model", "qemu-xhci");
-    fragments.push_back({"devices", usb.str()});
+    // By themselves both would be of models that today's guests have no drivers for, or that cost them idle time.
+    fragments.push_back(controller("usb", "qemu-xhci"));
+    fragments.push_back(controller("scsi", "virtio-scsi"));
     if (!request.displays.empty()) add_screen(request.displays, fragments);
     return fragments;
   }
@@ -80,6 +83,10 @@ class Efi final : public velocity::sdk::VmType {
 
   static std::string clock() { return Element("clock").attribute("offset", "utc").str(); }
 
+  static Fragment controller(const char* type, const char* model) {
+    return {"devices", Element("controller").attribute("type", type).attribute("index", 0).attribute("model", model).str()};
+  }
+
   static std::string cpu(const Host& host) {
     Element cpu("cpu");
     // Under TCG, "maximum" is all that the emulator can do: guests built for x86-64-v2 and v3 run, which qemu64 would stop.
@@ -89,6 +96,7 @@ class Efi final : public velocity::sdk::VmType {
 
   // One video device with a head for each display: OVMF shows itself on the first. A tablet, so that a pointer is where the viewer's is.
   static void add_screen(const std::vector<Display>& displays, std::vector<Fragment>& fragments) {
+    if (displays.size() > kMaxHeads) throw Invalid("/displays", "must have at most " + std::to_string(kMaxHeads) + " entries");
     Element video("video");
     auto& model = video.child("model").attribute("type", "virtio").attribute("heads", displays.size()).attribute("primary", "yes");
     model.child("resolution").attribute("x", displays.front().width).attribute("y", displays.front().height);

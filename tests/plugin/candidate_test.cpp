@@ -75,6 +75,22 @@ TEST_F(CandidateTest, AFileInADirectoryThatOthersMayWriteIsRefused) {
   EXPECT_EQ(code(examine(directory_ / "open" / "closed" / "minimal.so")), "");
 }
 
+// As a checkout is that was built with umask 002: the same group may write the program, its plugins and their directory.
+TEST_F(CandidateTest, AGroupThatMayWriteTheProgramItselfIsTrusted) {
+  const auto program = directory_ / "velocity-plugin";
+  fs::copy_file(VELOCITY_PROBE, program);
+  const auto shared = directory_ / "shared";
+  fs::create_directory(shared);
+  fs::copy_file(bad("minimal"), shared / "minimal.so");
+  const auto inspect = [&] { return std::system((program.string() + " inspect " + (shared / "minimal.so").string() + " >/dev/null").c_str()); };
+  for (const auto& file : {shared, shared / "minimal.so"}) chmod(file.c_str(), 0775);
+  EXPECT_NE(inspect(), 0);
+  chmod(program.c_str(), 0775);
+  EXPECT_EQ(inspect(), 0);
+  chmod(shared.c_str(), 0777);
+  EXPECT_NE(inspect(), 0);
+}
+
 TEST_F(CandidateTest, AnotherUsersFileIsRefused) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can give a file away";
   const auto file = copy(bad("minimal"));

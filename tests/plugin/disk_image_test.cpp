@@ -1,3 +1,6 @@
+#include <atomic>
+#include <thread>
+
 #include "tests/plugin/plugin_fixture.hpp"
 
 namespace velocity::plugin {
@@ -94,6 +97,21 @@ TEST_F(DiskImageTest, EveryWrongOptionIsToldWithItsPath) {
 
 TEST_F(DiskImageTest, APathCannotBecomeMarkup) {
   EXPECT_THAT(attach("raw", Json::object(), 0, "/a'/><source file='/etc/shadow"), testing::HasSubstr("<source file='/a&apos;/&gt;&lt;source file=&apos;/etc/shadow'/>"));
+}
+
+TEST_F(DiskImageTest, ManyThreadsMayAskAtOnce) {
+  std::vector<std::thread> threads;
+  std::atomic<int> right = 0;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&, i] {
+      for (int turn = 0; turn < 100; ++turn) {
+        const auto size = i * 1000 + turn + 1;
+        right += disk_->validate({{"size_mb", size}})["size_mb"] == size && disk_->cost({{"size_mb", size}}).at("storage_mb") == size &&
+                 problems([&] { disk_->validate({{"size_mb", -size}}); }).size() == 1;
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(right, 400);
 }
 
 TEST_F(DiskImageTest, ItsCostIsItsSize) { EXPECT_THAT(disk_->cost({{"size_mb", 64}, {"format", "raw"}}), ElementsAre(Pair("storage_mb", 64))); }

@@ -32,10 +32,11 @@ constexpr auto* kOs =
     "<nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'/></os>";
 constexpr auto* kFeatures = "features <features><acpi/><apic/></features>";
 constexpr auto* kClock = "clock <clock offset='utc'/>";
+constexpr auto* kScsi = "devices <controller type='scsi' index='0' model='virtio-scsi'/>";
 constexpr auto* kUsb = "devices <controller type='usb' index='0' model='qemu-xhci'/>";
 
 TEST_F(EfiTest, AMachineWithoutAScreenHasFirmwareAndAProcessor) {
-  EXPECT_THAT(plan(host(), Json::array()), ElementsAre(kOs, kFeatures, kClock, "cpu <cpu mode='maximum'/>", kUsb));
+  EXPECT_THAT(plan(host(), Json::array()), ElementsAre(kOs, kFeatures, kClock, "cpu <cpu mode='maximum'/>", kUsb, kScsi));
 }
 
 TEST_F(EfiTest, UnderKvmTheProcessorIsTheHosts) { EXPECT_THAT(plan(host("kvm", "kvm"), Json::array()), testing::Contains("cpu <cpu mode='host-passthrough'/>")); }
@@ -43,9 +44,13 @@ TEST_F(EfiTest, UnderKvmTheProcessorIsTheHosts) { EXPECT_THAT(plan(host("kvm", "
 TEST_F(EfiTest, EachDisplayIsAHeadOfOneVideoDevice) {
   const Json displays{{{"description", "left"}, {"width", 1280}, {"height", 800}}, {{"description", "right"}, {"width", 640}, {"height", 480}}};
   EXPECT_THAT(plan(host(), displays),
-              ElementsAre(kOs, kFeatures, kClock, "cpu <cpu mode='maximum'/>", kUsb,
+              ElementsAre(kOs, kFeatures, kClock, "cpu <cpu mode='maximum'/>", kUsb, kScsi,
                           "devices <video><model type='virtio' heads='2' primary='yes'><resolution x='1280' y='800'/></model></video>",
                           "devices <input type='tablet' bus='usb'/>", "devices <input type='keyboard' bus='usb'/>"));
+}
+
+TEST_F(EfiTest, MoreDisplaysThanHeadsAreRefused) {
+  EXPECT_THAT(problems([&] { plan(host(), std::vector<Json>(17, {{"width", 640}, {"height", 480}})); }), ElementsAre("/displays: must have at most 16 entries"));
 }
 
 TEST_F(EfiTest, TheTestDriverIsAskedForNothingThatItLacks) {
