@@ -15,7 +15,7 @@ class Client {
  public:
   static constexpr std::size_t kReadAhead = 64 * 1024;
 
-  explicit Client(Stream client_stream) : stream(std::move(client_stream)), ahead(kReadAhead) {}
+  Client(tcp::socket socket, net::ssl::context* tls) : stream(std::move(socket), tls), ahead(kReadAhead) {}
 
   Stream stream;
   beast::flat_buffer ahead;  // read, not yet used

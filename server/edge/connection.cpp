@@ -35,7 +35,8 @@ struct Connection::Turn {
   bool body_read = false;
 };
 
-Connection::Connection(Stream stream, std::string peer, Shared& shared) : client_(std::move(stream)), peer_(std::move(peer)), shared_(shared) {}
+Connection::Connection(tcp::socket socket, net::ssl::context* tls, std::string peer, Shared& shared)
+    : client_(std::move(socket), tls), peer_(std::move(peer)), shared_(shared) {}
 
 awaitable<void> Connection::run() {
   error_code ec;
@@ -64,7 +65,12 @@ awaitable<bool> Connection::serve_one(bool first) {
   turn.request.id = model::Uuid::random().text();
   turn.request.peer = peer_;
   try {
-    turn.gone = !co_await receive(turn, first);
+    turn.gone = !co_await read_header(turn, first);
+    if (!turn.gone) {
+      turn.begun = Clock::now();
+      shared_.vetting.check(turn.parser, turn.request);
+      co_await handle(turn);
+    }
   } catch (const Error& error) {
     if (!error.detail().empty()) spdlog::warn("{}: {}", turn.request.id, error.what());
     turn.answer = problem_answer(error, turn.request.id);
@@ -76,14 +82,6 @@ awaitable<bool> Connection::serve_one(bool first) {
   }
   if (turn.gone) co_return false;
   co_return co_await send(turn);
-}
-
-awaitable<bool> Connection::receive(Turn& turn, bool first) {
-  if (!co_await read_header(turn, first)) co_return false;
-  turn.begun = Clock::now();
-  shared_.vetting.check(turn.parser, turn.request);
-  co_await handle(turn);
-  co_return !turn.gone;
 }
 
 // False: the client left, or had nothing to ask any more.

@@ -28,7 +28,7 @@ struct Shared {
 
 class Connection {
  public:
-  Connection(Stream stream, std::string peer, Shared& shared);
+  Connection(tcp::socket socket, net::ssl::context* tls, std::string peer, Shared& shared);
 
   awaitable<void> run();
   void sweep(Clock::time_point now);
@@ -38,7 +38,6 @@ class Connection {
  private:
   struct Turn;
   awaitable<bool> serve_one(bool first);
-  awaitable<bool> receive(Turn& turn, bool first);
   awaitable<bool> read_header(Turn& turn, bool first);
   bool parse_header(Turn& turn);
   awaitable<void> handle(Turn& turn);

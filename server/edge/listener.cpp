@@ -66,7 +66,7 @@ void Listener::admit(tcp::socket socket) {
   // An IPv4 client of an IPv6 socket is still an IPv4 client.
   auto address = peer.address();
   if (address.is_v6() && address.to_v6().is_v4_mapped()) address = net::ip::make_address_v4(net::ip::v4_mapped, address.to_v6());
-  auto connection = std::make_shared<Connection>(Stream(std::move(socket), tls_), address.to_string(), shared_);
+  auto connection = std::make_shared<Connection>(std::move(socket), tls_, address.to_string(), shared_);
   const auto place = connections_.insert(connections_.end(), connection);
   net::co_spawn(io_, connection->run(), [this, place, connection](std::exception_ptr failure) {
     log_failure("A connection", failure);

@@ -10,7 +10,9 @@ namespace velocity::edge {
 // Used on the socket thread only; one read and one write may run at a time.
 class Stream {
  public:
-  Stream(tcp::socket socket, net::ssl::context* tls);
+  Stream(tcp::socket socket, net::ssl::context* tls);  // tls null: plain
+  Stream(const Stream&) = delete;  // the TLS half refers to the socket
+  Stream& operator=(const Stream&) = delete;
 
   bool is_tls() const { return tls_.has_value(); }
   // Not coroutines: they hand Asio's own awaitable through, so that a read costs no further frame.

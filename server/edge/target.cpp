@@ -19,7 +19,8 @@ using model::ErrorCode;
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
-void append_segment(std::string& path, const std::string& segment) {
+void append_segment(std::string& path, urls::string_view encoded) {
+  const std::string segment = urls::pct_string_view(encoded).decode();
   if (segment == "." || segment == "..") refuse("The path has a dot segment");
   if (std::any_of(segment.begin(), segment.end(), [](char c) { return is_control(c) || c == '/' || c == '\\'; }))
     refuse("The path has a character that no path of this server has");
@@ -30,7 +31,7 @@ void append_segment(std::string& path, const std::string& segment) {
 }  // namespace
 
 Target normalise_target(std::string_view target, std::size_t segments) {
-  if (target.empty()) refuse("The request has no target");
+  if (target.empty() || target.front() == '?') refuse("The request has no path");
   if (!std::all_of(target.begin(), target.end(), [](char c) { return c > 0x20 && c < 0x7f && c != '#'; }))
     refuse("The request target has a character that must be percent-encoded");
 
@@ -46,20 +47,16 @@ Target normalise_target(std::string_view target, std::size_t segments) {
   result.query = target.substr(mark);
   if (parsed->has_scheme()) result.host = std::string_view(parsed->encoded_authority().data(), parsed->encoded_authority().size());
 
-  const auto all = parsed->segments();
-  if (all.size() > segments + 1) refuse("The path has too many segments");
-  std::size_t left = all.size();
-  std::size_t kept = 0;
-  for (const std::string& segment : all) {
-    --left;
-    if (!segment.empty()) {
-      append_segment(result.path, segment);
-      ++kept;
-    } else if (left > 0) {
-      refuse("The path has an empty segment");
-    }
+  // Not by the library's segments(): it leaves out a dot segment at the beginning.
+  urls::string_view rest = parsed->encoded_path();
+  for (std::size_t count = 1; rest.size() > 1; ++count) {
+    if (count > segments) refuse("The path has too many segments");
+    rest.remove_prefix(1);  // the slash
+    const auto piece = rest.substr(0, rest.find('/'));
+    if (piece.empty()) refuse("The path has an empty segment");
+    append_segment(result.path, piece);
+    rest.remove_prefix(piece.size());
   }
-  if (kept > segments) refuse("The path has too many segments");
   if (result.path.empty()) result.path = "/";
   return result;
 }
