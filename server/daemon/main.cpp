@@ -45,10 +45,12 @@ void greet(const daemon::Daemon& server, const daemon::RootPassword& root) {
   std::fflush(stdout);
 }
 
-// A worker may be inside a call that cannot be cut short. What is acknowledged is on disk, so nothing is lost by not waiting for it.
-void bound_the_end(std::chrono::seconds patience) {
-  std::thread([patience] {
-    std::this_thread::sleep_for(patience);
+// A worker may be inside a call that cannot be cut short. What is acknowledged is on disk, so nothing is lost by not waiting for it: neither
+// beyond the patience nor after a second signal.
+void bound_the_end(const sigset_t& ending, std::chrono::seconds patience) {
+  std::thread([ending, patience] {
+    const timespec time{patience.count(), 0};
+    sigtimedwait(&ending, nullptr, &time);
     spdlog::warn("a request does not end; the server ends without it");
     std::_Exit(EXIT_SUCCESS);
   }).detach();
@@ -62,7 +64,7 @@ int serve(const daemon::Settings& settings) {
   if (!settings.ready_file.empty()) daemon::write_ready_file(settings.ready_file, server.url());
   int number = 0;
   sigwait(&ending, &number);
-  bound_the_end(std::chrono::seconds(settings.drain_seconds) + kLastPatience);
+  bound_the_end(ending, std::chrono::seconds(settings.drain_seconds) + kLastPatience);
   return EXIT_SUCCESS;
 }
 
