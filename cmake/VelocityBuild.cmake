@@ -15,7 +15,7 @@ if(VELOCITY_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${VELOCITY_CCACHE}")
 endif()
 
-add_compile_options(-Wall -Wextra -Wpedantic -Wnon-virtual-dtor $<$<BOOL:${VELOCITY_WERROR}>:-Werror>)
+add_compile_options(-Wall -Wextra -Wpedantic $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> $<$<BOOL:${VELOCITY_WERROR}>:-Werror>)
 add_compile_definitions(_FORTIFY_SOURCE=$<IF:$<CONFIG:Debug>,0,2>)
 add_compile_options(-fstack-protector-strong)
 add_link_options(-Wl,-z,relro,-z,now)

@@ -17,6 +17,19 @@ Json displays_document(const std::vector<model::Display>& displays) {
   return list;
 }
 
+// A plugin's problems are relative to the options that it was given; the client wants to know where in the request they stand.
+template <class Work>
+auto with_path(const std::string& prefix, Work work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    if (error.problems().empty()) throw;
+    auto problems = error.problems();
+    for (auto& problem : problems) problem.path = prefix + problem.path;
+    throw Error(std::move(problems));
+  }
+}
+
 void take(std::vector<plugin::PlanFragment> fragments, const std::string& origin, libvirt::DomainParts& parts) {
   for (auto& fragment : fragments) parts.fragments.push_back({std::move(fragment.section), std::move(fragment.xml), origin});
 }
@@ -75,14 +88,16 @@ void Blueprint::attach(const Picture& picture, const model::Machine& machine, co
       if (!type) throw Error(ErrorCode::type_unavailable, fmt::format("The plugin of the type \"{}\" is not installed", resource->type));
       const auto path = volumes_.path(resource->id);
       parts.allowed_files.insert(path);
-      take(type->attach({{"rid", resource->id.text()},
+      const Json request{{"rid", resource->id.text()},
                          {"spec", resource->spec},
                          {"path", path.string()},
                          {"options", attachment.options},
-                         {"index", index++},
+                         {"index", index},
                          {"vm", {{"vmid", machine.id.text()}}},
-                         {"host", host}}),
-           type->info().plugin, parts);
+                         {"host", host}};
+      const auto* field = list == &machine.storage ? "/storage_devices/" : "/nics/";
+      take(with_path(field + std::to_string(index), [&] { return type->attach(request); }), type->info().plugin, parts);
+      ++index;
     }
   }
 }

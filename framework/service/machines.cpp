@@ -48,6 +48,19 @@ void check_attachment(const Picture& picture, const Access& access, const model:
   });
 }
 
+// A place in the boot order is for one device.
+void check_boot_order(const model::Machine& wanted) {
+  std::vector<model::Problem> problems;
+  std::set<nlohmann::json> taken;
+  for (const auto* list : {&wanted.storage, &wanted.nics})
+    for (std::size_t i = 0; i < list->size(); ++i) {
+      const auto boot = (*list)[i].options.find("boot");
+      if (boot == (*list)[i].options.end() || taken.insert(*boot).second) continue;
+      problems.push_back({fmt::format("/{}/{}/boot", list == &wanted.storage ? "storage_devices" : "nics", i), "stands at another device already"});
+    }
+  if (!problems.empty()) throw Error(std::move(problems));
+}
+
 // All that must hold in the picture for the machine to be made there.
 void check(const Picture& picture, const Caller& caller, const model::Machine& wanted) {
   const Access access(picture, caller);
@@ -78,6 +91,7 @@ Created Machines::create(const Caller& caller, model::Machine wanted) {
   if (!type) throw Error(ErrorCode::type_not_found, fmt::format("No plugin brings the type \"{}\"", wanted.type));
   const auto before = inventory_.picture();
   check(*before, caller, wanted);
+  check_boot_order(wanted);
   removal_.require_hypervisor();
   if (const auto verdict = availability(*type, host_); !verdict.available) throw Error(ErrorCode::type_unavailable, verdict.why_not);
   wanted.id = MachineId::random();

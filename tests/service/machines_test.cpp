@@ -107,6 +107,19 @@ TEST_F(MachinesTest, ADiskThatIsOnlyReadMayBelongToMany) {
   EXPECT_NO_THROW(house_.machines.create(alice(), second));
 }
 
+TEST_F(MachinesTest, WhatIsWrongWithADevicesOptionsIsReportedWhereItStandsInTheRequest) {
+  auto machine = wanted("web");
+  machine.storage = {{disk("a")}, {disk("b"), {{"bus", "ide"}}}};
+  const auto odd_bus = refusal_of([&] { house_.machines.create(alice(), machine); });
+  ASSERT_EQ(odd_bus.problems().size(), 1U);
+  EXPECT_EQ(odd_bus.problems()[0].path, "/storage_devices/1/bus");
+  machine.storage[0].options = {{"boot", 1}};
+  machine.storage[1].options = {{"boot", 1}};
+  const auto same_place = refusal_of([&] { house_.machines.create(alice(), machine); });
+  ASSERT_EQ(same_place.problems().size(), 1U);
+  EXPECT_EQ(same_place.problems()[0].path, "/storage_devices/1/boot");
+}
+
 TEST_F(MachinesTest, EveryPossibleTransitionHappensAndEveryOtherIsRefusedWithBothStates) {
   const auto id = house_.machines.create(alice(), wanted("web")).id;
   EXPECT_TRUE(change(alice(), id, MachineState::STOPPED).already);
