@@ -18,6 +18,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "framework/service": ("framework/model", "framework/plugin", "framework/libvirt", "framework/storage", "framework/store"),
     "sdk/include": (),
     "sdk": ("sdk/include",),
+    "sdk/tool": ("sdk/include", "framework/plugin", "framework/model"),  # it checks and tries plugins as the server does
     "plugins": ("sdk/include",),
     "server": ("framework/model",),  # problem.hpp: from our errors to HTTP's
     "server/edge": ("framework/service", "framework/model", "server"),

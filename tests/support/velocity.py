@@ -261,7 +261,7 @@ class Server:
         """The same with the real curl, as the documentation has it: curl -X METHOD URL -d BODY."""
         command = ["curl", "-sS", "--max-time", "90", "-D", "-", "-X", method, self.url + path]
         if method == "HEAD":
-            command[command.index("-X"):command.index("-X") + 2] = ["-I"]
+            command[command.index("-X"):command.index("-X") + 2] = ["-I", "-o", "/dev/null"]  # -D prints the header already
         if body is not None:
             command += ["-d", body if isinstance(body, str) else json.dumps(body)]
         done = subprocess.run([*command, *arguments], capture_output=True, check=False)
