@@ -1,6 +1,6 @@
 """kill -9 at every file operation of a short life, and a full comparison after the next start.
 
-Each run has a state directory of its own, copied from a prepared one. VELOCITY_LONG=1 takes every point; otherwise 300 are taken,
+Each run has a state directory of its own, copied from a prepared one. VELOCITY_LONG=1 takes every point; otherwise 320 are taken,
 evenly spread, every second one in the middle of a write.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 BUILD = Path(os.environ["VELOCITY_BUILD"])
 LIFE = BUILD / "tests/fault/life"
 KILL_AT = BUILD / "tests/fault/kill_at.so"
-POINTS = 300
+POINTS = 320
 
 
 def run(*arguments, **environment):
