@@ -12,4 +12,9 @@ void AccessLog::write(const Request& request, unsigned status, std::size_t bytes
                bytes, std::chrono::duration<double, std::milli>(took).count(), request.id, request.peer);
 }
 
+void log_refusal(const model::Error& error, const std::string& request_id, unsigned status) {
+  if (error.detail().empty()) return;
+  spdlog::log(status >= 500 ? spdlog::level::warn : spdlog::level::debug, "{}: {}", request_id, error.what());
+}
+
 }  // namespace velocity::edge

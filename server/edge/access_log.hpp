@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 
+#include "framework/model/error.hpp"
 #include "server/edge/request.hpp"
 
 namespace spdlog {
@@ -21,5 +22,8 @@ class AccessLog {
  private:
   std::shared_ptr<spdlog::logger> logger_;
 };
+
+// Why a request failed, beside its id: a warning for our own failures. What clients do wrong is worth a debug line only, or anybody could fill the log.
+void log_refusal(const model::Error& error, const std::string& request_id, unsigned status);
 
 }  // namespace velocity::edge

@@ -72,8 +72,8 @@ awaitable<bool> Connection::serve_one(bool first) {
       co_await handle(turn);
     }
   } catch (const Error& error) {
-    if (!error.detail().empty()) spdlog::warn("{}: {}", turn.request.id, error.what());
     turn.answer = problem_answer(error, turn.request.id);
+    log_refusal(error, turn.request.id, turn.answer.status);
     turn.refused = !turn.body_read;
   } catch (const std::exception& error) {
     spdlog::error("{}: {}", turn.request.id, error.what());

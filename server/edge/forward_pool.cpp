@@ -79,7 +79,7 @@ std::string forwarded_header(const Request& request) {
   append(text, "If-Match", request.field(http::field::if_match));
   append(text, "If-None-Match", request.field(http::field::if_none_match));
   append(text, "Idempotency-Key", request.field("Idempotency-Key"));
-  append(text, "Accept", request.field(http::field::accept));
+  append(text, kAcceptHeader, request.field(http::field::accept));
   return text;
 }
 

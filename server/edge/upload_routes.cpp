@@ -1,13 +1,13 @@
 #include "server/edge/upload_routes.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <charconv>
 #include <limits>
 
 #include "framework/model/error.hpp"
 #include "framework/service/services.hpp"
+#include "server/edge/access_log.hpp"
 #include "server/edge/tus_metadata.hpp"
 #include "server/edge/upload_reception.hpp"
 
@@ -91,8 +91,8 @@ awaitable<Answer> UploadRoutes::answer(const Request& request, IncomingBody& bod
   try {
     answer = co_await dispatch(request, body);
   } catch (const Error& error) {
-    if (!error.detail().empty()) spdlog::warn("{}: {}", request.id, error.what());
     answer = problem_answer(error, request.id);
+    log_refusal(error, request.id, answer.status);
     if (error.code() == ErrorCode::upload_version) answer.set("Tus-Version", kVersion);
   }
   answer.set("Tus-Resumable", kVersion);
