@@ -5,10 +5,10 @@
 #include <sstream>
 #include <utility>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <toml++/toml.h>
+#include <CLI/CLI.hpp>
 
 namespace velocity::daemon {
 namespace {
@@ -36,7 +36,9 @@ std::string_view name_of(std::string_view key) { return key.substr(key.find('.')
 [[noreturn]] void refuse_unknown(const std::string& key) {
   const auto settings = all_settings();
   const auto nearest = std::min_element(settings.begin(), settings.end(), [&](const Setting& a, const Setting& b) {
-    const auto distance = [&](const Setting& s) { return std::min(edit_distance(key, s.key), edit_distance(name_of(key), name_of(s.key))); };
+    const auto distance = [&](const Setting& s) {
+      return std::min(edit_distance(key, s.key), edit_distance(name_of(key), name_of(s.key)));
+    };
     return distance(a) < distance(b);
   });
   throw ConfigError(fmt::format("there is no setting {}; did you mean {}? --print-config shows all", key, nearest->key));
@@ -48,7 +50,8 @@ std::string names_of(const Setting& setting) { return setting.option ? fmt::form
 std::int64_t whole_number(const Setting& setting, const std::string& text) {
   std::int64_t number = 0;
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (fault != std::errc() || end != text.data() + text.size()) throw ConfigError(fmt::format("{} must be a whole number", names_of(setting)));
+  if (fault != std::errc() || end != text.data() + text.size())
+    throw ConfigError(fmt::format("{} must be a whole number", names_of(setting)));
   return number;
 }
 

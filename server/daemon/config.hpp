@@ -16,7 +16,8 @@ class ConfigError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// The command line's options over the file's settings over the defaults. Answers nothing when the command line only asked for text (--help, --version,
+// The command line's options over the file's settings over the defaults. Answers nothing when the command line only asked for text (--help,
+// --version,
 // --print-config), which `text` then holds. Throws ConfigError.
 std::optional<Settings> read_configuration(int argc, const char* const* argv, const std::string& version, std::string& text);
 

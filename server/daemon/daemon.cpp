@@ -30,7 +30,8 @@ plugin::RegistrySettings registry_settings(const Settings& settings, const Insta
   registry.probe_program = installation.probe_program;
   registry.cache = state.cache();
   registry.configuration = settings.plugin_configuration;
-  if (installation.probe_program.empty()) spdlog::warn("velocity-plugin is not beside this program: plugins are loaded without being tried first");
+  if (installation.probe_program.empty())
+    spdlog::warn("velocity-plugin is not beside this program: plugins are loaded without being tried first");
   return registry;
 }
 

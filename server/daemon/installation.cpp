@@ -7,7 +7,7 @@ Installation find_installation() {
   const auto directory = program.parent_path();
   std::filesystem::path plugins = directory.parent_path() / VELOCITY_PLUGIN_DIRECTORY;
   std::filesystem::path probe = directory / "velocity-plugin";
-  if (directory.filename() == "daemon" && directory.parent_path().filename() == "server") { 
+  if (directory.filename() == "daemon" && directory.parent_path().filename() == "server") {
     const auto tree = directory.parent_path().parent_path();
     plugins = tree / "plugins";
     probe = tree / "bin" / "velocity-plugin";

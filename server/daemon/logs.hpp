@@ -9,8 +9,8 @@
 
 namespace velocity::daemon {
 
-// Sets the default logger (standard error and velocityd.log) and makes the access log (access.log), both in `directory` and bounded in size.
-// Their last lines are on disk when it is destroyed.
+// Sets the default logger (standard error and velocityd.log) and makes the access log (access.log), both in `directory` and bounded in
+// size. Their last lines are on disk when it is destroyed.
 class Logs {
  public:
   Logs(const std::filesystem::path& directory, const std::string& level);

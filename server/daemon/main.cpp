@@ -45,8 +45,8 @@ void greet(const daemon::Daemon& server, const daemon::RootPassword& root) {
   std::fflush(stdout);
 }
 
-// A worker may be inside a call that cannot be cut short. What is acknowledged is on disk, so nothing is lost by not waiting for it: neither
-// beyond the patience nor after a second signal.
+// A worker may be inside a call that cannot be cut short. What is acknowledged is on disk, so nothing is lost by not waiting for it:
+// neither beyond the patience nor after a second signal.
 void bound_the_end(const sigset_t& ending, std::chrono::seconds patience) {
   std::thread([ending, patience] {
     const timespec time{patience.count(), 0};

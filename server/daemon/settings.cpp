@@ -11,14 +11,17 @@ namespace {
 using S = Settings;
 
 const std::array kSettings{
-    Setting{"state.directory", "--state", "DIR", "where everything is kept (default: /var/lib/velocity, or ~/.local/state/velocity)", &S::state},
+    Setting{"state.directory", "--state", "DIR", "where everything is kept (default: /var/lib/velocity, or ~/.local/state/velocity)",
+            &S::state},
     Setting{"state.ready_file", "--ready-file", "FILE", "written once requests are answered: JSON with `url` and `pid`", &S::ready_file},
     Setting{"users.root_password_file", "--root-password-file", "FILE",
-            "root's password at the first start, instead of a random one (also the variable VELOCITY_ROOT_PASSWORD)", &S::root_password_file},
+            "root's password at the first start, instead of a random one (also the variable VELOCITY_ROOT_PASSWORD)",
+            &S::root_password_file},
     Setting{"users.session_hours", nullptr, "HOURS", "how long an authkey lives", &S::session_hours, 1, 24 * 365},
 
     Setting{"http.listen", "--listen", "ADDRESS:PORT", "where clients connect; port 0 takes any that is free", &S::listen},
-    Setting{"http.tls_certificate", nullptr, "FILE", "PEM, with its chain; TLS is spoken when this and tls_key are given", &S::tls_certificate},
+    Setting{"http.tls_certificate", nullptr, "FILE", "PEM, with its chain; TLS is spoken when this and tls_key are given",
+            &S::tls_certificate},
     Setting{"http.tls_key", nullptr, "FILE", "PEM, the certificate's private key", &S::tls_key},
     Setting{"http.trusted_proxy", nullptr, "BOOL", "a reverse proxy stands before the server and adds X-Forwarded-For", &S::trusted_proxy},
     Setting{"http.hosts", nullptr, "NAMES", "further names under which the server may be called", &S::hosts},
@@ -46,7 +49,13 @@ const std::array kSettings{
     Setting{"plugins.directories", "--plugins", "DIR", "where the plugins are (default: beside the program)", &S::plugin_directories},
     Setting{"plugins.disabled", nullptr, "NAMES", "plugins that are not loaded", &S::disabled_plugins},
 
-    Setting{"log.level", "--log-level", "LEVEL", "trace, debug, info, warning or error", &S::log_level, 0, 0,
+    Setting{"log.level",
+            "--log-level",
+            "LEVEL",
+            "trace, debug, info, warning or error",
+            &S::log_level,
+            0,
+            0,
             {"trace", "debug", "info", "warning", "error"}},
 };
 

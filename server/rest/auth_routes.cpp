@@ -25,8 +25,8 @@ std::vector<Route> auth_routes(service::Services services) {
   return {
       {Method::post, "/u/auth", Credential::none, "Sign in: a user's name and password for an authkey", "everybody",
        [&sessions](Request& request) { return sign_in(sessions, request); }},
-      {Method::patch, "/u/auth", Credential::key, "Exchange an authkey for a new one; the old one is dead at once", "whoever holds the authkey",
-       [&sessions](Request& request) { return session(sessions.renew(request.authkey)); }},
+      {Method::patch, "/u/auth", Credential::key, "Exchange an authkey for a new one; the old one is dead at once",
+       "whoever holds the authkey", [&sessions](Request& request) { return session(sessions.renew(request.authkey)); }},
       {Method::remove, "/u/auth", Credential::key, "Sign out: the authkey is dead at once", "whoever holds the authkey",
        [&sessions](Request& request) {
          sessions.sign_out(request.authkey);

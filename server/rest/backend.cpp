@@ -158,7 +158,8 @@ std::uint16_t listening_port(int fd) {
 
 std::vector<int> open_files() {
   std::vector<int> files;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) files.push_back(std::stoi(entry.path().filename().string()));
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
+    files.push_back(std::stoi(entry.path().filename().string()));
   return files;
 }
 
@@ -241,7 +242,8 @@ struct PistacheBackend::Engine {
       const int connection = gate->connect(worker);
       const bool proven = answers(connection);
       ::close(connection);
-      if (!proven) throw std::runtime_error("a REST worker does not answer over its socket pair: this Pistache differs from the one we know");
+      if (!proven)
+        throw std::runtime_error("a REST worker does not answer over its socket pair: this Pistache differs from the one we know");
     }
   }
 

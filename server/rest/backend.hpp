@@ -12,7 +12,7 @@
 namespace velocity::rest {
 
 struct BackendSettings {
-  int workers = 16;                          // one request at a time each; a worker may block in libvirt
+  int workers = 16;                            // one request at a time each; a worker may block in libvirt
   std::size_t max_request_bytes = 512 * 1024;  // header and body as the edge forwards them
 };
 

@@ -20,9 +20,8 @@ constexpr std::size_t kMaxParameters = 1000;
 constexpr std::size_t kMaxAuthkeyBytes = 512;
 
 bool begins_with_ignoring_case(std::string_view text, std::string_view prefix) {
-  return text.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), text.begin(), [](unsigned char a, unsigned char b) {
-    return std::tolower(a) == std::tolower(b);
-  });
+  return text.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), text.begin(),
+                                                    [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); });
 }
 
 std::string_view without_space_around(std::string_view text) {
@@ -57,7 +56,8 @@ std::string pointer_to(const std::string& field) {
 
 Json read_form(std::string_view text) {
   const auto parsed = boost::urls::parse_query({text.data(), text.size()});
-  if (!parsed) throw Error(ErrorCode::request_malformed, "The form or query string is not percent-encoded correctly", parsed.error().message());
+  if (!parsed)
+    throw Error(ErrorCode::request_malformed, "The form or query string is not percent-encoded correctly", parsed.error().message());
   if (parsed->size() > kMaxParameters) throw Error(ErrorCode::request_malformed, "The form or query string has more than 1000 parameters");
   boost::urls::encoding_opts plus;
   plus.space_as_plus = true;
@@ -101,7 +101,8 @@ void merge_query(Json& fields, const Json& query) {
   for (const auto& [key, value] : query.items()) {
     const auto in_body = fields.find(key);
     if (in_body == fields.end()) fields[key] = value;
-    else if (as_text(*in_body) != as_text(value)) problems.push_back({pointer_to(key), "is one thing in the body and another in the query string"});
+    else if (as_text(*in_body) != as_text(value))
+      problems.push_back({pointer_to(key), "is one thing in the body and another in the query string"});
   }
   if (!problems.empty()) throw Error(std::move(problems));
 }

@@ -20,7 +20,8 @@ Json read_form(std::string_view text);
 // Adds the query's parameters to the body's. One that stands in both with different values is a problem of the request.
 void merge_query(Json& fields, const Json& query);
 
-// The authkey out of the body (taken out of `fields`) or the Authorization header; empty when there is none. Different ones in both: request_invalid.
+// The authkey out of the body (taken out of `fields`) or the Authorization header; empty when there is none. Different ones in both:
+// request_invalid.
 std::string take_authkey(Json& fields, std::string_view authorization);
 
 // An authkey in a URL ends up in histories and logs: request_invalid.

@@ -89,8 +89,8 @@ model::Machine read_machine(const Json& object, const std::string& type_name, co
   refuse_dry_run(fields);
   if (type) fields.finish();  // of a type that is not there, that is the first thing to say
   machine.spec = own_fields(object, type,
-                            {"name", "catalog", "cpu_count", "memory_size_mb", "displays", "storage_devices", "nics", "autostart", "rosetta",
-                             "dry_run", "pool"});  // `pool` stands in the seed's description of the fields and means nothing
+                            {"name", "catalog", "cpu_count", "memory_size_mb", "displays", "storage_devices", "nics", "autostart",
+                             "rosetta", "dry_run", "pool"});  // `pool` stands in the seed's description of the fields and means nothing
   return machine;
 }
 

@@ -7,7 +7,8 @@
 
 namespace velocity::rest {
 
-// The common fields read and the type's own put into its spec. type: null when there is no such type. Throws request_invalid with every problem.
+// The common fields read and the type's own put into its spec. type: null when there is no such type. Throws request_invalid with every
+// problem.
 model::Machine read_machine(const Json& fields, const std::string& type_name, const plugin::VmType* type);
 
 }  // namespace velocity::rest

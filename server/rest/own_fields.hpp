@@ -10,7 +10,8 @@
 
 namespace velocity::rest {
 
-// All that is not the core's; and, whosever it is, all that the type's schema names. The type's schema decides whether more may stand there.
+// All that is not the core's; and, whosever it is, all that the type's schema names. The type's schema decides whether more may stand
+// there.
 inline model::Json own_fields(const model::Json& fields, const plugin::Type* type, std::initializer_list<std::string_view> of_the_core) {
   const auto in_schema = [type](const std::string& field) {
     if (!type) return false;

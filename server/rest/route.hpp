@@ -44,9 +44,7 @@ struct Answer {
   std::vector<std::pair<std::string, std::string>> headers;  // those of kAnswerHeaders only
 
   static Answer empty() { return {}; }
-  static Answer json(const Json& document, int status = 200) {
-    return {status, model::dump_json(document), "application/json", {}};
-  }
+  static Answer json(const Json& document, int status = 200) { return {status, model::dump_json(document), "application/json", {}}; }
   static Answer text(std::string body) { return {200, std::move(body), "text/plain; charset=utf-8", {}}; }
 };
 

@@ -21,11 +21,9 @@ Answer readiness(const service::Inventory& inventory, const plugin::Registry& re
   std::size_t refused = 0;
   for (const auto& report : registry.plugins()) ++(report.status == "loaded" ? loaded : refused);
   const bool ready = !inventory.stale();
-  auto answer = Answer::json({{"ready", ready},
-                              {"database", true},
-                              {"hypervisor", ready},
-                              {"plugins", {{"loaded", loaded}, {"not_loaded", refused}}}},
-                             ready ? 200 : kUnavailable);
+  auto answer = Answer::json(
+      {{"ready", ready}, {"database", true}, {"hypervisor", ready}, {"plugins", {{"loaded", loaded}, {"not_loaded", refused}}}},
+      ready ? 200 : kUnavailable);
   if (!ready) answer.headers.emplace_back(kRetryAfterHeader, "2");
   return answer;
 }
@@ -33,8 +31,12 @@ Answer readiness(const service::Inventory& inventory, const plugin::Registry& re
 Answer plugins(const plugin::Registry& registry) {
   Json list = Json::array();
   for (const auto& report : registry.plugins()) {
-    Json entry{{"file", report.file.filename().string()}, {"name", report.name},     {"version", report.version},
-               {"licence", report.licence},               {"status", report.status}, {"provides", report.provides}};
+    Json entry{{"file", report.file.filename().string()},
+               {"name", report.name},
+               {"version", report.version},
+               {"licence", report.licence},
+               {"status", report.status},
+               {"provides", report.provides}};
     if (!report.code.empty()) {
       entry["code"] = report.code;
       entry["cause"] = report.cause;
@@ -54,7 +56,9 @@ std::vector<Route> system_routes(service::Services services, const About& about)
       {Method::get, "/version", Credential::none, "The versions of server, API, plugin contract and plugins", "everybody",
        [&registry, about](Request&) { return version(registry, about); }},
       {Method::get, "/healthz", Credential::none, "Whether the server is alive", "everybody",
-       [](Request&) { return Answer::json({{"status", "ok"}}); }},
+       [](Request&) {
+         return Answer::json({{"status", "ok"}});
+       }},
       {Method::get, "/readyz", Credential::none, "Whether the server can do its work: 503 while the hypervisor is away", "everybody",
        [&inventory, &registry](Request&) { return readiness(inventory, registry); }},
       {Method::get, "/plugins", Credential::caller, "The plugin files that were found, loaded or not, and why not", "",

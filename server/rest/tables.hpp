@@ -1,4 +1,5 @@
-// The route tables, one function for each part of the API. Included by their own files and by the daemon, which hands all of them to the guard.
+// The route tables, one function for each part of the API. Included by their own files and by the daemon, which hands all of them to the
+// guard.
 #pragma once
 
 #include <functional>
@@ -11,9 +12,9 @@ namespace velocity::rest {
 
 // What the server tells of itself.
 struct About {
-  std::string version;      // the server's
-  std::string api_version;  // of the HTTP contract
-  std::string abi_version;  // of the plugin contract
+  std::string version;         // the server's
+  std::string api_version;     // of the HTTP contract
+  std::string abi_version;     // of the plugin contract
   std::function<Json()> host;  // what plugins are told of the host; null while nothing is known of it
 };
 

@@ -51,7 +51,8 @@ std::set<model::Gid> read_gids(FieldReader& fields, std::string_view field) {
 
 model::Permissions read_permissions(FieldReader& fields) {
   model::Permissions permissions;
-  for (const auto& [permission, name] : model::names<model::Permission>()) permissions.set(permission, fields.boolean(name).value_or(false));
+  for (const auto& [permission, name] : model::names<model::Permission>())
+    permissions.set(permission, fields.boolean(name).value_or(false));
   return permissions;
 }
 

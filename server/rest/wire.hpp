@@ -22,8 +22,8 @@ std::optional<model::Gid> read_gid(model::FieldReader& fields, std::string_view 
 std::set<model::Gid> read_gids(model::FieldReader& fields, std::string_view field);
 model::Permissions read_permissions(model::FieldReader& fields);  // the seven flags; a missing one is false
 
-Json to_json(const std::set<model::Gid>& groups);              // [GID]
-Json to_json(const std::vector<model::Group>& groups);         // [{gid, groupname}]
+Json to_json(const std::set<model::Gid>& groups);                    // [GID]
+Json to_json(const std::vector<model::Group>& groups);               // [{gid, groupname}]
 void put_permissions(Json& object, model::Permissions permissions);  // the seven flags
 Json to_json(const service::ResourceView& view);
 Json to_json(const service::MachineView& view);

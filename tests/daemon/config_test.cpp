@@ -89,8 +89,7 @@ TEST_F(Configuration, ACertificateWithoutItsKeyIsRefused) {
 
 TEST_F(Configuration, HelpNamesEveryOptionAndPrintConfigEverySetting) {
   EXPECT_FALSE(read({"--help"}));
-  for (const auto& setting : all_settings())
-    EXPECT_THAT(text_, HasSubstr(setting.option ? setting.option : "velocityd"));
+  for (const auto& setting : all_settings()) EXPECT_THAT(text_, HasSubstr(setting.option ? setting.option : "velocityd"));
   EXPECT_FALSE(read({"--print-config"}));
   for (const auto& setting : all_settings()) EXPECT_THAT(text_, HasSubstr(std::string("\n") + (std::strchr(setting.key, '.') + 1) + " = "));
   EXPECT_FALSE(read({"--version"}));

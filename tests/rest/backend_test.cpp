@@ -15,14 +15,14 @@ namespace {
 class Behind : public testing::Test {
  protected:
   Behind() {
-    guard_.emplace(sessions_, test::silent_log(),
-                   std::vector<Route>{{Method::get, "/echo", Credential::none, "", "", [](Request& request) { return Answer::json(request.fields); }},
-                                      {Method::put, "/v/:type", Credential::none, "", "",
-                                       [](Request& request) { return Answer::text(request.path.at("type")); },
-                                       [](const std::string& type) { return type == "efi"; }},
-                                      {Method::get, "/large", Credential::none, "", "",
-                                       [](Request&) { return Answer::text(std::string(3'000'000, 'x')); }},
-                                      {Method::get, "/throw", Credential::none, "", "", [](Request&) -> Answer { throw 42; }}});
+    guard_.emplace(
+        sessions_, test::silent_log(),
+        std::vector<Route>{
+            {Method::get, "/echo", Credential::none, "", "", [](Request& request) { return Answer::json(request.fields); }},
+            {Method::put, "/v/:type", Credential::none, "", "", [](Request& request) { return Answer::text(request.path.at("type")); },
+             [](const std::string& type) { return type == "efi"; }},
+            {Method::get, "/large", Credential::none, "", "", [](Request&) { return Answer::text(std::string(3'000'000, 'x')); }},
+            {Method::get, "/throw", Credential::none, "", "", [](Request&) -> Answer { throw 42; }}});
     backend_.emplace(*guard_, BackendSettings{4});
   }
 

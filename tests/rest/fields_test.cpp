@@ -38,20 +38,24 @@ TEST_P(Bodies, AreReadAsTheContractSays) {
   EXPECT_EQ(refused == "accepted" ? got : refused, row.fields);
 }
 
-INSTANTIATE_TEST_SUITE_P(Table, Bodies, testing::Values(
-    BodyRow{"", "", "{}"}, BodyRow{"", kForm, "{}"}, BodyRow{" \r\n\t", "application/json", "{}"},
-    BodyRow{R"({"a":1})", "application/json", R"({"a":1})"},
-    BodyRow{R"({"a":1})", kForm, R"({"a":1})"},  // as curl -d sends it
-    BodyRow{R"( {"a":1} )", kForm, R"({"a":1})"}, BodyRow{R"({"a":1})", "text/plain", R"({"a":1})"}, BodyRow{R"({"a":1})", "", R"({"a":1})"},
-    BodyRow{"\xEF\xBB\xBF{\"a\":1}", "", R"({"a":1})"},
-    BodyRow{"a=1&b=2", kForm, R"({"a":"1","b":"2"})"}, BodyRow{"a=1&b=2", "Application/X-WWW-Form-Urlencoded; charset=utf-8", R"({"a":"1","b":"2"})"},
-    BodyRow{"a=1&a=2&a=3", kForm, R"({"a":["1","2","3"]})"}, BodyRow{"a=x+y%20z%C3%A4", kForm, "{\"a\":\"x y z\xC3\xA4\"}"},
-    BodyRow{"a", kForm, R"({"a":""})"}, BodyRow{"&&a=1&", kForm, R"({"a":"1"})"}, BodyRow{"a=%7B", kForm, R"({"a":"{"})"},
-    BodyRow{"a=1", "application/json", "request.malformed"}, BodyRow{"a=%ff", kForm, "request.malformed"},
-    BodyRow{"a=%", kForm, "request.malformed"}, BodyRow{"{\"a\":", kForm, "request.malformed"}, BodyRow{"[1]", kForm, "request.invalid "},
-    BodyRow{"[]", "", "request.invalid "}, BodyRow{"null", "", "request.invalid "}, BodyRow{"7", "application/json", "request.invalid "},
-    BodyRow{R"({"a":1,"a":2})", "", "request.malformed"}, BodyRow{"{\"a\":\"\xff\"}", "", "request.malformed"},
-    BodyRow{R"({"a":1e999})", "", "request.malformed"}, BodyRow{R"({"a":1} x)", "", "request.malformed"}, BodyRow{"--x\r\n", "multipart/form-data; boundary=x", "request.not_understood"}));
+INSTANTIATE_TEST_SUITE_P(
+    Table, Bodies,
+    testing::Values(BodyRow{"", "", "{}"}, BodyRow{"", kForm, "{}"}, BodyRow{" \r\n\t", "application/json", "{}"},
+                    BodyRow{R"({"a":1})", "application/json", R"({"a":1})"},
+                    BodyRow{R"({"a":1})", kForm, R"({"a":1})"},  // as curl -d sends it
+                    BodyRow{R"( {"a":1} )", kForm, R"({"a":1})"}, BodyRow{R"({"a":1})", "text/plain", R"({"a":1})"},
+                    BodyRow{R"({"a":1})", "", R"({"a":1})"}, BodyRow{"\xEF\xBB\xBF{\"a\":1}", "", R"({"a":1})"},
+                    BodyRow{"a=1&b=2", kForm, R"({"a":"1","b":"2"})"},
+                    BodyRow{"a=1&b=2", "Application/X-WWW-Form-Urlencoded; charset=utf-8", R"({"a":"1","b":"2"})"},
+                    BodyRow{"a=1&a=2&a=3", kForm, R"({"a":["1","2","3"]})"}, BodyRow{"a=x+y%20z%C3%A4", kForm, "{\"a\":\"x y z\xC3\xA4\"}"},
+                    BodyRow{"a", kForm, R"({"a":""})"}, BodyRow{"&&a=1&", kForm, R"({"a":"1"})"}, BodyRow{"a=%7B", kForm, R"({"a":"{"})"},
+                    BodyRow{"a=1", "application/json", "request.malformed"}, BodyRow{"a=%ff", kForm, "request.malformed"},
+                    BodyRow{"a=%", kForm, "request.malformed"}, BodyRow{"{\"a\":", kForm, "request.malformed"},
+                    BodyRow{"[1]", kForm, "request.invalid "}, BodyRow{"[]", "", "request.invalid "},
+                    BodyRow{"null", "", "request.invalid "}, BodyRow{"7", "application/json", "request.invalid "},
+                    BodyRow{R"({"a":1,"a":2})", "", "request.malformed"}, BodyRow{"{\"a\":\"\xff\"}", "", "request.malformed"},
+                    BodyRow{R"({"a":1e999})", "", "request.malformed"}, BodyRow{R"({"a":1} x)", "", "request.malformed"},
+                    BodyRow{"--x\r\n", "multipart/form-data; boundary=x", "request.not_understood"}));
 
 TEST(Queries, AddWhatTheBodyLacks) {
   Json fields{{"a", 1}};

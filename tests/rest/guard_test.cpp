@@ -53,8 +53,9 @@ TEST_F(Guarded, WhateverAHandlerThrowsIsAnAnswerThatKeepsItsSecret) {
 }
 
 TEST_F(Guarded, AMethodThatIsNotOfferedIs405WithThoseThatAre) {
-  const Guard guard(sessions_, test::silent_log(), {route(Method::get, "/x", Credential::none, [](Request&) { return Answer::empty(); }),
-                                                    route(Method::put, "/x", Credential::none, [](Request&) { return Answer::empty(); })});
+  const Guard guard(sessions_, test::silent_log(),
+                    {route(Method::get, "/x", Credential::none, [](Request&) { return Answer::empty(); }),
+                     route(Method::put, "/x", Credential::none, [](Request&) { return Answer::empty(); })});
   const auto answer = ask(guard, Method::remove, "/x");
   EXPECT_EQ(answer.status, 405);
   EXPECT_EQ(header(answer, "Allow"), "GET, HEAD, PUT");
@@ -103,8 +104,9 @@ TEST_F(Guarded, AnAuthkeyInTheUrlIsRefusedOnEveryMethod) {
 
 TEST_F(Guarded, TwoRoutesForTheSameAreAMistakeOfTheTables) {
   const auto twice = [&] {
-    const Guard guard(sessions_, test::silent_log(), {route(Method::get, "/x", Credential::none, [](Request&) { return Answer::empty(); }),
-                                                      route(Method::get, "/x", Credential::none, [](Request&) { return Answer::empty(); })});
+    const Guard guard(sessions_, test::silent_log(),
+                      {route(Method::get, "/x", Credential::none, [](Request&) { return Answer::empty(); }),
+                       route(Method::get, "/x", Credential::none, [](Request&) { return Answer::empty(); })});
   };
   EXPECT_THROW(twice(), std::logic_error);
 }

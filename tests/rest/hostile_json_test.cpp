@@ -15,7 +15,7 @@ enum class Kind { number, uuid, name, text, boolean, array, state };
 struct Target {
   const char* method;
   const char* path;
-  Json valid;                                           // but for what it names, which does not exist
+  Json valid;  // but for what it names, which does not exist
   std::vector<std::pair<std::string, Kind>> fields;
 };
 
@@ -24,7 +24,9 @@ constexpr const char* kUuid = "3f0c2b9e-0f4e-4d8e-9a55-0e9b6f6f2a11";
 const std::vector<Target>& targets() {
   static const std::vector<Target> kTargets{
       {"POST", "/u/auth", {{"username", "x"}, {"password", "y"}}, {{"username", Kind::text}, {"password", Kind::text}}},
-      {"PUT", "/u/user", {{"username", "x"}, {"password", "y"}, {"groups", Json::array()}},
+      {"PUT",
+       "/u/user",
+       {{"username", "x"}, {"password", "y"}, {"groups", Json::array()}},
        {{"username", Kind::name}, {"password", Kind::text}, {"groups", Kind::array}}},
       {"POST", "/u/user", {{"uid", 0}}, {{"uid", Kind::number}, {"username", Kind::name}, {"password", Kind::text}}},
       {"DELETE", "/u/user", {{"uid", 77}}, {{"uid", Kind::number}}},
@@ -37,19 +39,35 @@ const std::vector<Target>& targets() {
       {"DELETE", "/c", {{"cid", kUuid}}, {{"cid", Kind::uuid}}},
       {"GET", "/c", {{"cid", kUuid}}, {{"cid", Kind::uuid}}},
       {"GET", "/c/share", {{"cid", kUuid}}, {{"cid", Kind::uuid}}},
-      {"POST", "/c/share", {{"cid", kUuid}, {"gid", 0}, {"view", true}}, {{"cid", Kind::uuid}, {"gid", Kind::number}, {"view", Kind::boolean}}},
+      {"POST",
+       "/c/share",
+       {{"cid", kUuid}, {"gid", 0}, {"view", true}},
+       {{"cid", Kind::uuid}, {"gid", Kind::number}, {"view", Kind::boolean}}},
       {"DELETE", "/c/share", {{"cid", kUuid}, {"gid", 0}}, {{"cid", Kind::uuid}, {"gid", Kind::number}}},
       {"GET", "/r", {{"rid", kUuid}}, {{"rid", Kind::uuid}, {"group", Kind::number}, {"limit", Kind::number}}},
-      {"PUT", "/r/disk-image", {{"group", 0}, {"label", "x"}, {"size_mb", 1}},
+      {"PUT",
+       "/r/disk-image",
+       {{"group", 0}, {"label", "x"}, {"size_mb", 1}},
        {{"group", Kind::number}, {"label", Kind::name}, {"size_mb", Kind::number}, {"dry_run", Kind::boolean}}},
       {"DELETE", "/r", {{"rid", kUuid}}, {{"rid", Kind::uuid}}},
-      {"PUT", "/v/efi", {{"name", "x"}, {"catalog", kUuid}, {"cpu_count", 1}, {"memory_size_mb", 64}},
-       {{"name", Kind::name}, {"catalog", Kind::uuid}, {"cpu_count", Kind::number}, {"memory_size_mb", Kind::number}, {"displays", Kind::array},
-        {"storage_devices", Kind::array}, {"nics", Kind::array}, {"autostart", Kind::boolean}, {"rosetta", Kind::boolean}}},
+      {"PUT",
+       "/v/efi",
+       {{"name", "x"}, {"catalog", kUuid}, {"cpu_count", 1}, {"memory_size_mb", 64}},
+       {{"name", Kind::name},
+        {"catalog", Kind::uuid},
+        {"cpu_count", Kind::number},
+        {"memory_size_mb", Kind::number},
+        {"displays", Kind::array},
+        {"storage_devices", Kind::array},
+        {"nics", Kind::array},
+        {"autostart", Kind::boolean},
+        {"rosetta", Kind::boolean}}},
       {"DELETE", "/v", {{"vmid", kUuid}}, {{"vmid", Kind::uuid}}},
       {"GET", "/v", {{"vmid", kUuid}}, {{"vmid", Kind::uuid}, {"catalog", Kind::uuid}, {"limit", Kind::number}, {"state", Kind::state}}},
       {"GET", "/v/state", {{"vmid", kUuid}}, {{"vmid", Kind::uuid}}},
-      {"POST", "/v/state", {{"vmid", kUuid}, {"state", "RUNNING"}},
+      {"POST",
+       "/v/state",
+       {{"vmid", kUuid}, {"state", "RUNNING"}},
        {{"vmid", Kind::uuid}, {"state", Kind::state}, {"force", Kind::boolean}, {"wait", Kind::number}}},
       {"GET", "/v/log", {{"vmid", kUuid}}, {{"vmid", Kind::uuid}, {"tail", Kind::number}}},
   };
@@ -65,12 +83,20 @@ class Hostility {
   // Never right for a field of this kind. Absent values and null apart, which are "not given".
   Json wrong(Kind kind) {
     switch (kind) {
-      case Kind::number: return pick({-1, 1.5, 1e300, "1x", "", true, Json::array(), Json::object(), 18446744073709551615ULL, "4294967297000000000000", -9223372036854775807LL, " 1"});
-      case Kind::uuid: return pick({1, true, Json::array(), Json::object(), "", "..", "../../etc/passwd", std::string(36, 'g'), std::string(3000, 'a'), "3f0c2b9e-0f4e-4d8e-9a55-0e9b6f6f2a1", "3f0c2b9e\x00-0f4e"});
-      case Kind::name: return pick({1, false, Json::array(), Json::object(), "", ".", "..", "a/b", " a", "a ", std::string("a\0b", 3), "a\nb", "\x7f", std::string(300, 'x'), std::string(5000, 'x')});
+      case Kind::number:
+        return pick({-1, 1.5, 1e300, "1x", "", true, Json::array(), Json::object(), 18446744073709551615ULL, "4294967297000000000000",
+                     -9223372036854775807LL, " 1"});
+      case Kind::uuid:
+        return pick({1, true, Json::array(), Json::object(), "", "..", "../../etc/passwd", std::string(36, 'g'), std::string(3000, 'a'),
+                     "3f0c2b9e-0f4e-4d8e-9a55-0e9b6f6f2a1", "3f0c2b9e\x00-0f4e"});
+      case Kind::name:
+        return pick({1, false, Json::array(), Json::object(), "", ".", "..", "a/b", " a", "a ", std::string("a\0b", 3), "a\nb", "\x7f",
+                     std::string(300, 'x'), std::string(5000, 'x')});
       case Kind::text: return pick({1, true, Json::array(), Json::object(), std::string(70'000, 'p'), 1e5});
       case Kind::boolean: return pick({1, 0, "yes", "", Json::array(), Json::object(), 1.0});
-      case Kind::array: return pick({1, "x", true, Json::object(), Json::array({Json::array()}), Json::array({Json::object()}), Json::array({-1}), Json::array({1.5}), Json::array({"no"}), Json::array({true}), deep_array(20)});
+      case Kind::array:
+        return pick({1, "x", true, Json::object(), Json::array({Json::array()}), Json::array({Json::object()}), Json::array({-1}),
+                     Json::array({1.5}), Json::array({"no"}), Json::array({true}), deep_array(20)});
       case Kind::state: return pick({1, "", "running", "STOPPED ", "CRASHED", Json::array(), Json::object(), true});
     }
     return nullptr;
@@ -133,7 +159,8 @@ TEST_F(HostileJson, OfAThousandBodiesEachIsTheClientsFaultAndChangesNothing) {
   Hostility hostility(20'251);
   const auto contents = [] {
     const auto picture = rest_->house.inventory.picture();
-    return std::tuple(picture->users.size(), picture->groups.size(), picture->catalogs.size(), picture->machines.size(), picture->resources.size());
+    return std::tuple(picture->users.size(), picture->groups.size(), picture->catalogs.size(), picture->machines.size(),
+                      picture->resources.size());
   };
   const auto before = contents();
   for (int i = 0; i < 1000; ++i) {
@@ -160,7 +187,8 @@ TEST_F(HostileJson, EveryFieldOfEveryRouteIsRefusedByItsPath) {
       ASSERT_EQ(response.status, 400) << target.method << ' ' << target.path << ' ' << field << response.body;
       const auto document = response.json();
       const auto& problems = document.at("problems");
-      EXPECT_TRUE(std::any_of(problems.begin(), problems.end(), [&, &name = field](const Json& problem) { return problem.at("path") == "/" + name; }))
+      EXPECT_TRUE(std::any_of(problems.begin(), problems.end(),
+                              [&, &name = field](const Json& problem) { return problem.at("path") == "/" + name; }))
           << target.method << ' ' << target.path << ' ' << field << response.body;
     }
 }

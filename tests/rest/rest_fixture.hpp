@@ -43,7 +43,8 @@ class WorkerClient {
                const std::map<std::string, std::string>& headers = {}) {
     const auto number = std::to_string(++number_);
     std::string text = method + " " + target + " HTTP/1.1\r\nHost: edge\r\nConnection: Keep-Alive\r\nX-Edge-Number: " + number +
-                       "\r\nX-Edge-Request-Id: id-" + number + "\r\nX-Edge-Peer: 127.0.0.1\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
+                       "\r\nX-Edge-Request-Id: id-" + number +
+                       "\r\nX-Edge-Peer: 127.0.0.1\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
     for (const auto& [name, value] : headers) text += name + ": " + value + "\r\n";
     write(text + "\r\n" + body);
     auto response = read();
@@ -115,8 +116,8 @@ struct RestHouse {
 
   TemporaryDirectory directory;
   House house{directory / "state"};
-  service::Services services{house.inventory, house.registry,  house.sessions, house.accounts, house.catalogs,
-                             house.resources, house.uploads, house.machines, house.power};
+  service::Services services{house.inventory, house.registry, house.sessions, house.accounts, house.catalogs,
+                             house.resources, house.uploads,  house.machines, house.power};
   rest::Guard guard{house.sessions, silent_log(), rest::all_routes(services, {"0", "1", "1.0", [] { return rest::Json(nullptr); }})};
   rest::PistacheBackend backend{guard, {2}};
   WorkerClient client{backend, 0};

@@ -12,12 +12,13 @@ namespace {
 using model::ErrorCode;
 
 TEST(Statuses, EveryCodeButTheServersOwnFailuresIsTheClientsOrSaysWhenToTryAgain) {
-  const std::set<ErrorCode> our_fault{ErrorCode::machine_hypervisor_failed, ErrorCode::storage_failed,        ErrorCode::hypervisor_refused,
-                                      ErrorCode::hypervisor_not_found,      ErrorCode::hypervisor_wrong_state, ErrorCode::hypervisor_failed,
-                                      ErrorCode::plugin_failed,             ErrorCode::server_internal};
+  const std::set<ErrorCode> our_fault{
+      ErrorCode::machine_hypervisor_failed, ErrorCode::storage_failed,    ErrorCode::hypervisor_refused, ErrorCode::hypervisor_not_found,
+      ErrorCode::hypervisor_wrong_state,    ErrorCode::hypervisor_failed, ErrorCode::plugin_failed,      ErrorCode::server_internal};
   for (const auto code : model::all_error_codes()) {
     const int status = server::http_status(code);
-    EXPECT_EQ(status == 500, our_fault.count(code) > 0) << model::name(code) << " has no row in the table of statuses, or is a 500 that it should not be";
+    EXPECT_EQ(status == 500, our_fault.count(code) > 0)
+        << model::name(code) << " has no row in the table of statuses, or is a 500 that it should not be";
     EXPECT_STRNE(server::http_title(status), "Error") << status << " has no title";
   }
 }
