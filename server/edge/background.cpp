@@ -11,8 +11,6 @@ struct Background::State {
   bool done = false;
 };
 
-bool Background::running() const { return state_ && !state_->done; }
-
 void Background::start(std::function<void()> work, std::function<void()> on_failure) {
   state_ = std::make_shared<State>(io_);
   // The guard keeps the socket thread's loop alive until the end of the work has been told.

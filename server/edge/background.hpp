@@ -20,7 +20,6 @@ class Background {
 
   // on_failure is called on the socket thread, before anybody has awaited the end.
   void start(std::function<void()> work, std::function<void()> on_failure = {});
-  bool running() const;
   awaitable<void> finished();  // throws what the work threw; at once when none was started
 
  private:

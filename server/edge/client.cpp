@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace velocity::edge {
+namespace {
+
+constexpr std::size_t kSwallow = 16 * 1024;
+
+}  // namespace
 
 void Client::expire() {
   timed_out_ = true;
@@ -49,11 +54,10 @@ awaitable<bool> Client::write(std::string_view first, std::string_view second, C
 awaitable<void> Client::linger(Clock::duration time) {
   allow(time);
   error_code ec;
-  ahead.clear();
   co_await stream.shutdown_send(ec);
   while (!ec) {
     ahead.clear();
-    co_await stream.read_some(ahead.prepare(kReadAhead), ec);
+    co_await stream.read_some(ahead.prepare(kSwallow), ec);
   }
 }
 

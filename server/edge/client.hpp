@@ -13,7 +13,7 @@ namespace velocity::edge {
 // Used on the socket thread only. There is no timer for each wait: the listener's sweep calls expire() on whoever is over its deadline.
 class Client {
  public:
-  static constexpr std::size_t kReadAhead = 64 * 1024;
+  static constexpr std::size_t kReadAhead = 256 * 1024;
 
   Client(tcp::socket socket, net::ssl::context* tls) : stream(std::move(socket), tls), ahead(kReadAhead) {}
 

@@ -81,6 +81,7 @@ awaitable<bool> Connection::serve_one(bool first) {
     turn.refused = !turn.body_read;
   }
   if (turn.gone) co_return false;
+  if (client_.ahead.size() == 0 && client_.ahead.capacity() > 2 * kHeaderRead) client_.ahead.shrink_to_fit();  // a body's space is not kept
   co_return co_await send(turn);
 }
 

@@ -11,6 +11,12 @@ namespace velocity::edge {
 using model::Error;
 using model::ErrorCode;
 
+namespace {
+
+constexpr std::size_t kChunkHeader = 16 * 1024;
+
+}  // namespace
+
 IncomingBody::IncomingBody(Client& client, RequestParser& parser, Clock::duration progress, bool expects_continue)
     : client_(client), parser_(parser), progress_(progress), expects_continue_(expects_continue) {
   parser_.eager(true);
@@ -27,15 +33,15 @@ awaitable<std::size_t> IncomingBody::read_some(net::mutable_buffer space) {
       if (ec && ec != http::error::need_more && ec != http::error::need_buffer)
         throw Error(ErrorCode::request_malformed, "The request's body is not framed as its header says");
       if (parser_.is_done() || target.size < space.size()) break;
-      // With all the space in use the parser wants more: a chunk's header without an end.
-      if (client_.ahead.size() == client_.ahead.max_size()) throw Error(ErrorCode::request_malformed, "A chunk's header is too long");
+      // What the parser leaves while there is space for a body is the header of a chunk, or trailers.
+      if (client_.ahead.size() >= kChunkHeader) throw Error(ErrorCode::request_malformed, "A chunk's header is too long");
     }
-    co_await more();
+    co_await more(space.size());
   }
   co_return space.size() - target.size;
 }
 
-awaitable<void> IncomingBody::more() {
+awaitable<void> IncomingBody::more(std::size_t wanted) {
   if (expects_continue_) {
     expects_continue_ = false;
     if (client_.ahead.size() == 0 && !co_await client_.write("HTTP/1.1 100 Continue\r\n\r\n", {}, progress_)) {
@@ -44,7 +50,7 @@ awaitable<void> IncomingBody::more() {
     }
   }
   client_.allow(progress_);
-  const bool arrived = co_await client_.read_ahead(Client::kReadAhead);
+  const bool arrived = co_await client_.read_ahead(wanted);
   client_.allow_forever();
   if (client_.timed_out()) throw Error(ErrorCode::request_timeout, "The request's body did not arrive in time");
   gone_ = !arrived && !interrupted_;

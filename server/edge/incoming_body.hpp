@@ -26,7 +26,7 @@ class IncomingBody {
   bool client_gone() const { return gone_; }
 
  private:
-  awaitable<void> more();
+  awaitable<void> more(std::size_t wanted);
   Client& client_;
   RequestParser& parser_;
   Clock::duration progress_;

@@ -26,23 +26,17 @@ awaitable<void> UploadReception::receive(IncomingBody& body, std::optional<std::
 awaitable<void> UploadReception::fill_and_write(IncomingBody& body) {
   for (auto& block : blocks_) block.resize(kBlock);
   auto left = static_cast<std::uint64_t>(writer_.length() - writer_.offset());
-  std::size_t current = 0;
-  std::size_t filled = 0;
-  for (bool more = true; more;) {
-    auto& block = blocks_[current];
-    const auto count = co_await body.read_some(net::buffer(block.data() + filled, block.size() - filled));
-    more = count > 0;
-    filled += count;
-    // While the disk is busy the block may as well become fuller.
-    if (more && filled < block.size() && writing_.running()) continue;
+  for (std::size_t turn = 0;; ++turn) {
+    auto& block = blocks_[turn % blocks_.size()];
+    const auto count = co_await body.read_some(net::buffer(block));
     co_await writing_.finished();
-    const auto fits = static_cast<std::size_t>(std::min<std::uint64_t>(filled, left));
+    if (count == 0) co_return;
+    const auto fits = static_cast<std::size_t>(std::min<std::uint64_t>(count, left));
     left -= fits;
+    // What arrived is written at once, however little it is: the next may be long in coming.
     if (fits > 0)
       writing_.start([this, bytes = std::span<const std::byte>(block.data(), fits)] { writer_.append(bytes); }, [&body] { body.interrupt(); });
-    if (fits < filled) throw Error(ErrorCode::request_too_large, "These are more bytes than the upload has announced");
-    current ^= 1;
-    filled = 0;
+    if (fits < count) throw Error(ErrorCode::request_too_large, "These are more bytes than the upload has announced");
   }
 }
 
