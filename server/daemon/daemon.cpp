@@ -81,7 +81,6 @@ Daemon::Daemon(const Settings& settings, const std::string& root_password)
       removal_(inventory_, registry_, host_, blueprint_, volumes_, turns_, state_.incoming()),
       sessions_(inventory_, passwords_, settings.session_hours * 3600),
       accounts_(inventory_, passwords_, removal_),
-      root_made_(accounts_.create_root(root_password)),
       catalogs_(inventory_, removal_),
       resources_(inventory_, registry_, host_, removal_, turns_),
       uploads_(inventory_, registry_, volumes_, state_.incoming()),
@@ -92,6 +91,8 @@ Daemon::Daemon(const Settings& settings, const std::string& root_password)
       guard_(sessions_, logs_.server(), rest::all_routes(services_, about())),
       backend_(guard_, backend_settings(settings)),
       edge_(edge_settings(settings, logs_), backend_, services_) {
+  // Last, when nothing can keep its password from being shown any more; until then every sign-in is refused.
+  root_made_ = accounts_.create_root(root_password);
   spdlog::info("velocityd {} answers at {}, state in {}", server_version(), edge_.url(), state_.path().string());
 }
 

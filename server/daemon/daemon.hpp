@@ -59,7 +59,6 @@ class Daemon {
   service::Passwords passwords_;
   service::Sessions sessions_;
   service::Accounts accounts_;
-  const bool root_made_;
   service::Catalogs catalogs_;
   service::Resources resources_;
   service::Uploads uploads_;
@@ -70,6 +69,7 @@ class Daemon {
   rest::Guard guard_;
   rest::PistacheBackend backend_;
   edge::EdgeServer edge_;
+  bool root_made_ = false;
 };
 
 }  // namespace velocity::daemon

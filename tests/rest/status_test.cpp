@@ -1,7 +1,11 @@
 // From our codes to HTTP's.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <set>
+#include <string>
 
 #include "framework/model/error.hpp"
 #include "server/problem.hpp"
@@ -20,6 +24,18 @@ TEST(Statuses, EveryCodeButTheServersOwnFailuresIsTheClientsOrSaysWhenToTryAgain
     EXPECT_EQ(status == 500, our_fault.count(code) > 0)
         << model::name(code) << " has no row in the table of statuses, or is a 500 that it should not be";
     EXPECT_STRNE(server::http_title(status), "Error") << status << " has no title";
+  }
+}
+
+TEST(Statuses, TheTableNamesEveryCodeOnce) {
+  std::ifstream file(VELOCITY_TEST_SOURCE "/server/problem.cpp");
+  const std::string source(std::istreambuf_iterator<char>(file), {});
+  for (const auto code : model::all_error_codes()) {
+    std::string row = "{ErrorCode::" + std::string(model::name(code)) + ", ";  // enumerators are spelled as on the wire, but for the dot
+    std::replace(row.begin(), row.end(), '.', '_');
+    const auto first = source.find(row);
+    ASSERT_NE(first, std::string::npos) << row;
+    EXPECT_EQ(source.find(row, first + 1), std::string::npos) << row << "stands there twice";
   }
 }
 
