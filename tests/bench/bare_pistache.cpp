@@ -11,7 +11,6 @@ int main(int argc, char** argv) {
   const int threads = argc > 1 ? std::atoi(argv[1]) : 2;
   Pistache::Rest::Router router;
   Pistache::Rest::Routes::Get(router, "/v/state", [](const Pistache::Rest::Request&, Pistache::Http::ResponseWriter response) {
-    response.headers().add<Pistache::Http::Header::Connection>(Pistache::Http::ConnectionControl::KeepAlive);
     response.send(Pistache::Http::Code::Ok, R"({"state":"RUNNING","vmid":"2de02519-c347-432c-9923-3753c3538e02"})", MIME(Application, Json));
     return Pistache::Rest::Route::Result::Ok;
   });
