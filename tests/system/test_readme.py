@@ -32,3 +32,9 @@ def test_the_demo_ends_at_a_shell_prompt_of_the_guest(real_server, monkeypatch):
     monkeypatch.setenv("VELOCITY_ROOT_PASSWORD", velocity.ROOT_PASSWORD)
     output = run(["script/demo"], real_server, stdin=subprocess.DEVNULL)
     assert output.rstrip().endswith("velocity-guest:/#")
+
+
+def test_the_example_client_boots_an_image_and_shows_what_it_says(real_server, monkeypatch):
+    monkeypatch.setenv("VELOCITY_PASSWORD", velocity.ROOT_PASSWORD)
+    output = run(["/usr/bin/python3", "examples/boot.py", real_server.url, "root", velocity.guest("tiny-brief")], real_server)
+    assert "VELOCITY-GUEST-READY" in output
