@@ -46,6 +46,8 @@ Json parse_json(std::string_view text) {
     return Json::parse(text, [&watch](int depth, Json::parse_event_t event, Json& parsed) { return watch(depth, event, parsed); });
   } catch (const Json::parse_error& error) {
     throw Error(ErrorCode::request_malformed, "The text is not valid JSON: it fails at byte " + std::to_string(error.byte), error.what());
+  } catch (const Json::exception& error) {  // such as a number that no double can hold
+    throw Error(ErrorCode::request_malformed, "The text is not valid JSON: it has a number out of range", error.what());
   }
 }
 

@@ -239,10 +239,19 @@ void Inventory::set_passing(model::MachineId id, std::optional<model::MachineSta
 model::Runtime Inventory::wait_for(model::MachineId id, model::MachineState state, std::chrono::milliseconds time) const {
   std::unique_lock lock(publish_mutex_);
   published_.wait_for(lock, time, [&] {
+    if (waits_ended_) return true;
     const auto machine = picture_->machines.find(id);
     return !machine || machine->phase != model::Phase::ready || picture_->runtime(id).state == state;
   });
   return picture_->runtime(id);
+}
+
+void Inventory::end_waits() {
+  {
+    const std::lock_guard lock(publish_mutex_);
+    waits_ended_ = true;
+  }
+  published_.notify_all();
 }
 
 }  // namespace velocity::service

@@ -110,8 +110,9 @@ class Inventory {
   void lose_sight();  // the hypervisor is away
   void set_passing(model::MachineId id, std::optional<model::MachineState> state);
 
-  // Waits until the machine is in `state`, is gone, or the time is over. Returns the last state.
+  // Waits until the machine is in `state`, is gone, the time is over, or the waits are ended. Returns the last state.
   model::Runtime wait_for(model::MachineId id, model::MachineState state, std::chrono::milliseconds time) const;
+  void end_waits();  // the server stops: who waits goes, nobody waits again
 
  private:
   void publish(const std::function<void(Picture&)>& edit);
@@ -121,6 +122,7 @@ class Inventory {
   mutable std::mutex publish_mutex_;   // held for a moment
   mutable std::condition_variable published_;
   std::shared_ptr<const Picture> picture_;
+  bool waits_ended_ = false;
 };
 
 }  // namespace velocity::service

@@ -98,6 +98,7 @@ Daemon::Daemon(const Settings& settings, const std::string& root_password)
 
 Daemon::~Daemon() {
   spdlog::info("velocityd ends; guests run on");
+  inventory_.end_waits();
   edge_.stop();
 }
 

@@ -36,6 +36,8 @@ TEST(Json, TheSameKeyInDifferentObjectsIsFine) { EXPECT_NO_THROW(parse_json(R"({
 
 TEST(Json, WhatIsNotUtf8IsRefused) { expect_malformed("{\"a\":\"\xff\xfe\"}"); }
 
+TEST(Json, ANumberThatNothingCanHoldIsRefused) { expect_malformed(R"({"a":1e999})"); }
+
 TEST(Json, TextBehindTheDocumentIsRefused) { expect_malformed("{} {}"); }
 
 TEST(Json, DumpingReplacesWhatIsNotUtf8InsteadOfThrowing) { EXPECT_NO_THROW(dump_json(Json(std::string("\xff")))); }
