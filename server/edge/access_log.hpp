@@ -23,7 +23,8 @@ class AccessLog {
   std::shared_ptr<spdlog::logger> logger_;
 };
 
-// Why a request failed, beside its id: a warning for our own failures. What clients do wrong is worth a debug line only, or anybody could fill the log.
+// Why a request failed, beside its id: a warning for our own failures. What clients do wrong is worth a debug line only, or anybody could
+// fill the log.
 void log_refusal(const model::Error& error, const std::string& request_id, unsigned status);
 
 }  // namespace velocity::edge

@@ -21,7 +21,8 @@ constexpr char kExposed[] = "X-Request-Id, Location, ETag, Retry-After, Tus-Resu
 
 constexpr char kMethods[] = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 constexpr char kAllowedFields[] =
-    "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Accept, Tus-Resumable, Upload-Length, Upload-Offset, Upload-Metadata";
+    "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Accept, Tus-Resumable, Upload-Length, Upload-Offset, "
+    "Upload-Metadata";
 
 void append(std::string& text, std::string_view name, std::string_view value) {
   text.append(name).append(": ").append(value).append("\r\n");

@@ -26,9 +26,12 @@ namespace net = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using tcp = net::ip::tcp;
-using net::awaitable;
 using beast::error_code;
+using net::awaitable;
 using Clock = std::chrono::steady_clock;
+
+// Await into a variable, never in a condition: g++ 12 lays out the frame of a coroutine that begins with "if (!co_await …)" wrongly, and its
+// first resumption jumps into nowhere.
 
 // Every wait goes through this: errors as codes, no exceptions.
 inline auto into(error_code& ec) { return net::redirect_error(net::use_awaitable, ec); }

@@ -14,20 +14,21 @@ struct Background::State {
 void Background::start(std::function<void()> work, std::function<void()> on_failure) {
   state_ = std::make_shared<State>(io_);
   // The guard keeps the socket thread's loop alive until the end of the work has been told.
-  net::post(pool_, [state = state_, work = std::move(work), on_failure = std::move(on_failure), guard = net::make_work_guard(io_)]() mutable {
-    try {
-      work();
-    } catch (...) {
-      state->failure = std::current_exception();
-    }
-    work = nullptr;
-    auto executor = guard.get_executor();
-    net::post(executor, [state = std::move(state), on_failure = std::move(on_failure)] {
-      state->done = true;
-      if (state->failure && on_failure) on_failure();
-      state->wake.cancel();
-    });
-  });
+  net::post(pool_,
+            [state = state_, work = std::move(work), on_failure = std::move(on_failure), guard = net::make_work_guard(io_)]() mutable {
+              try {
+                work();
+              } catch (...) {
+                state->failure = std::current_exception();
+              }
+              work = nullptr;
+              auto executor = guard.get_executor();
+              net::post(executor, [state = std::move(state), on_failure = std::move(on_failure)] {
+                state->done = true;
+                if (state->failure && on_failure) on_failure();
+                state->wake.cancel();
+              });
+            });
 }
 
 awaitable<void> Background::finished() {

@@ -30,8 +30,8 @@ struct Connection::Turn {
   Clock::time_point begun = Clock::now();
   Request request;
   Answer answer;
-  bool refused = false;    // the rest of what the client sends is not understood: the connection ends
-  bool gone = false;       // nobody is there to be answered
+  bool refused = false;  // the rest of what the client sends is not understood: the connection ends
+  bool gone = false;     // nobody is there to be answered
   bool body_read = false;
 };
 
@@ -43,7 +43,12 @@ awaitable<void> Connection::run() {
   client_.allow(shared_.settings.timeouts.header);
   co_await client_.stream.handshake(ec);
   if (ec) co_return;
-  for (bool first = true; !draining_ && co_await serve_one(first); first = false) continue;
+  bool first = true;
+  bool more = true;
+  while (more && !draining_) {
+    more = co_await serve_one(first);
+    first = false;
+  }
 }
 
 void Connection::sweep(Clock::time_point now) {
@@ -121,8 +126,10 @@ bool Connection::parse_header(Turn& turn) {
   ahead.consume(used);
   turn.header_bytes += used;
   const bool done = parser.is_header_done();
-  if (turn.header_bytes > limits.header || (!done && turn.header_bytes + ahead.size() >= limits.header) || ec == http::error::header_limit) {
-    if (parser.get().target().empty()) throw Error(ErrorCode::request_target_too_long, fmt::format("The address has more than {} bytes", limits.target));
+  if (turn.header_bytes > limits.header || (!done && turn.header_bytes + ahead.size() >= limits.header) ||
+      ec == http::error::header_limit) {
+    if (parser.get().target().empty())
+      throw Error(ErrorCode::request_target_too_long, fmt::format("The address has more than {} bytes", limits.target));
     throw Error(ErrorCode::request_header_too_large, fmt::format("The header has more than {} bytes", limits.header));
   }
   if (ec && ec != http::error::need_more) throw header_error(ec);
@@ -165,7 +172,7 @@ awaitable<bool> Connection::send(Turn& turn) {
   shared_.access_log.write(request, turn.answer.status, bytes, Clock::now() - turn.begun);
   client_.allow_forever();
   if (sent && !keep_alive) co_await client_.linger(timeouts.linger);
-  co_return sent && keep_alive;
+  co_return sent&& keep_alive;
 }
 
 }  // namespace velocity::edge

@@ -21,7 +21,7 @@ struct Shared {
   const Vetting& vetting;
   const AccessLog& access_log;
   ForwardPool& pool;
-  UploadRoutes* uploads;   // null: none are served
+  UploadRoutes* uploads;  // null: none are served
   HttpDate date;
   std::size_t unsent = 0;  // bytes of answers on their way to clients
 };

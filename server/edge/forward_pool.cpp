@@ -132,7 +132,9 @@ awaitable<Answer> ForwardPool::call(std::string header, std::string body) {
     if (job->started) throw Error(ErrorCode::server_timeout, "The server took too long to answer");
     throw Error(ErrorCode::server_busy, "The server has too much to do");
   }
-  if (!job->sound) throw Error(ErrorCode::server_internal, "The answer was lost", "the worker's answer to request number " + job->number + " was not sound");
+  if (!job->sound)
+    throw Error(ErrorCode::server_internal, "The answer was lost",
+                "the worker's answer to request number " + job->number + " was not sound");
   co_return std::move(job->answer);
 }
 
@@ -148,10 +150,11 @@ awaitable<void> ForwardPool::run(Slot& slot) {
       reconnect(slot);
     }
     co_await ensure_connected(slot);
-    job->sound = !stopping_ && co_await exchange(slot, *job);
+    if (!stopping_) job->sound = co_await exchange(slot, *job);
     job->done = true;
     job->wake.cancel();
-    if (slot.alarmed) spdlog::warn("Worker {} answers again, after {} s", slot.worker, (Clock::now() - job->begun) / std::chrono::seconds(1));
+    if (slot.alarmed)
+      spdlog::warn("Worker {} answers again, after {} s", slot.worker, (Clock::now() - job->begun) / std::chrono::seconds(1));
     slot.alarmed = false;
     slot.job.reset();
     if (stopping_) co_return;
@@ -232,7 +235,8 @@ bool ForwardPool::accept(Job& job, http::response<http::string_body> response) {
   const bool in_memory = echo.size() > kInMemory.size() && echo.substr(echo.size() - kInMemory.size()) == kInMemory;
   if (in_memory) echo.remove_suffix(kInMemory.size());
   if (echo != job.number) {
-    spdlog::error("A worker answered request number {} with \"{}\"; the answer is dropped and the connection replaced", job.number, echo.substr(0, 40));
+    spdlog::error("A worker answered request number {} with \"{}\"; the answer is dropped and the connection replaced", job.number,
+                  echo.substr(0, 40));
     return false;
   }
   job.answer.status = response.result_int();

@@ -14,11 +14,13 @@
 
 namespace velocity::edge {
 
-// What of a request is handed on, as text from the request line to the last field. Made before the body is read, whose trailers may add fields.
+// What of a request is handed on, as text from the request line to the last field. Made before the body is read, whose trailers may add
+// fields.
 std::string forwarded_header(const Request& request);
 
-// One slot for each worker, with one connection to it. A slot always writes its request to the end and reads the answer to the end, also when nobody waits for
-// it any more: a connection that is closed with an answer outstanding can make the worker answer another one. Used on the socket thread only.
+// One slot for each worker, with one connection to it. A slot always writes its request to the end and reads the answer to the end, also
+// when nobody waits for it any more: a connection that is closed with an answer outstanding can make the worker answer another one. Used on
+// the socket thread only.
 class ForwardPool {
  public:
   ForwardPool(net::io_context& io, Backend& backend, const EdgeSettings& settings);  // throws when a worker cannot be reached
@@ -28,8 +30,8 @@ class ForwardPool {
   // server_internal when what came back was not the answer to this request.
   awaitable<Answer> call(std::string header, std::string body);
 
-  void watch(Clock::time_point now);  // names in the log whoever has not answered for too long
-  void stop();                        // what is outstanding fails; every coroutine ends soon after
+  void watch(Clock::time_point now);                // names in the log whoever has not answered for too long
+  void stop();                                      // what is outstanding fails; every coroutine ends soon after
   std::size_t unsound() const { return unsound_; }  // answers that were not passed on
 
  private:

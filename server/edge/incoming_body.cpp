@@ -44,9 +44,10 @@ awaitable<std::size_t> IncomingBody::read_some(net::mutable_buffer space) {
 awaitable<void> IncomingBody::more(std::size_t wanted) {
   if (expects_continue_) {
     expects_continue_ = false;
-    if (client_.ahead.size() == 0 && !co_await client_.write("HTTP/1.1 100 Continue\r\n\r\n", {}, progress_)) {
-      gone_ = true;
-      co_return;
+    if (client_.ahead.size() == 0) {
+      const bool sent = co_await client_.write("HTTP/1.1 100 Continue\r\n\r\n", {}, progress_);
+      gone_ = !sent;
+      if (gone_) co_return;
     }
   }
   client_.allow(progress_);

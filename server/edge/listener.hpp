@@ -12,7 +12,8 @@ namespace velocity::edge {
 // Used on the socket thread only, but for its construction.
 class Listener {
  public:
-  Listener(net::io_context& io, const tcp::endpoint& endpoint, net::ssl::context* tls, Shared& shared);  // throws when the address is not to be had
+  Listener(net::io_context& io, const tcp::endpoint& endpoint, net::ssl::context* tls,
+           Shared& shared);  // throws when the address is not to be had
 
   tcp::endpoint endpoint() const { return acceptor_.local_endpoint(); }
   void start();

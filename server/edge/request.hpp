@@ -10,14 +10,14 @@
 namespace velocity::edge {
 
 struct Request {
-  std::string id;                   // of this request in the log and in X-Request-Id
+  std::string id;  // of this request in the log and in X-Request-Id
   http::verb method{};
-  std::string path;                 // canonical, see target.hpp
-  std::string query;                // raw, with its question mark; empty: none
-  std::string peer;                 // an address
+  std::string path;                      // canonical, see target.hpp
+  std::string query;                     // raw, with its question mark; empty: none
+  std::string peer;                      // an address
   const http::fields* fields = nullptr;  // lives while the request is served; a chunked body may add trailers to it
   std::optional<std::uint64_t> content_length;
-  std::string cross_origin;         // the configured origin that the calling page is from; empty: none, or our own
+  std::string cross_origin;  // the configured origin that the calling page is from; empty: none, or our own
   bool version_1_0 = false;
   bool keep_alive = false;
   bool expects_continue = false;

@@ -60,8 +60,10 @@ EdgeSettings prepared(EdgeSettings settings) {
 
 void check_reach(const EdgeSettings& settings, const tcp::endpoint& endpoint, bool tls) {
   if (endpoint.address().is_loopback() || tls || settings.trusted_proxy) return;
-  throw std::runtime_error(fmt::format("{} can be reached from other machines, and passwords would pass in the clear: configure a certificate and its key, or say that a trusted proxy stands before the server",
-                                       settings.listen));
+  throw std::runtime_error(
+      fmt::format("{} can be reached from other machines, and passwords would pass in the clear: configure a certificate and its key, or "
+                  "say that a trusted proxy stands before the server",
+                  settings.listen));
 }
 
 }  // namespace
@@ -124,7 +126,8 @@ class EdgeServer::Running {
 
 EdgeServer::EdgeServer(EdgeSettings settings, Backend& backend, service::Services* services)
     : running_(std::make_unique<Running>(std::move(settings), backend, services)) {}
-EdgeServer::EdgeServer(EdgeSettings settings, Backend& backend, service::Services& services) : EdgeServer(std::move(settings), backend, &services) {}
+EdgeServer::EdgeServer(EdgeSettings settings, Backend& backend, service::Services& services)
+    : EdgeServer(std::move(settings), backend, &services) {}
 EdgeServer::EdgeServer(EdgeSettings settings, Backend& backend) : EdgeServer(std::move(settings), backend, nullptr) {}
 EdgeServer::~EdgeServer() = default;
 

@@ -14,8 +14,8 @@ struct Services;
 
 namespace velocity::edge {
 
-// Listens from construction to stop(). One thread does all that waits for sockets, a few more write uploads to disk. The backend and the services must
-// outlive it.
+// Listens from construction to stop(). One thread does all that waits for sockets, a few more write uploads to disk. The backend and the
+// services must outlive it.
 class EdgeServer {
  public:
   // Throws std::runtime_error, with a text for the administrator, when the settings make no sense or the address is not to be had.

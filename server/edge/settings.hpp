@@ -16,15 +16,15 @@ class logger;
 namespace velocity::edge {
 
 struct EdgeLimits {
-  std::size_t header = 16 * 1024;      // bytes of request line and header fields together; beyond it 431
-  std::size_t target = 8 * 1024;       // bytes of the request target; beyond it 414
-  std::size_t segments = 64;           // of a path
-  std::size_t body = 256 * 1024;       // bytes of a request that is handed on; beyond it 413
-  std::size_t connections = 10'000;    // open at once
-  std::size_t queue = 1'024;           // requests that wait for a free worker; beyond it 503
-  std::size_t answer = 64 << 20;       // bytes of one worker's answer
-  std::size_t unsent = 512 << 20;      // bytes of answers that wait for slow clients, all together; beyond it 503
-  std::size_t uploads = 64;            // images on their way in at once; beyond it 503
+  std::size_t header = 16 * 1024;               // bytes of request line and header fields together; beyond it 431
+  std::size_t target = 8 * 1024;                // bytes of the request target; beyond it 414
+  std::size_t segments = 64;                    // of a path
+  std::size_t body = 256 * 1024;                // bytes of a request that is handed on; beyond it 413
+  std::size_t connections = 10'000;             // open at once
+  std::size_t queue = 1'024;                    // requests that wait for a free worker; beyond it 503
+  std::size_t answer = 64 << 20;                // bytes of one worker's answer
+  std::size_t unsent = 512 << 20;               // bytes of answers that wait for slow clients, all together; beyond it 503
+  std::size_t uploads = 64;                     // images on their way in at once; beyond it 503
   std::int64_t upload = std::int64_t{1} << 40;  // bytes of one image, told to clients as Tus-Max-Size
 };
 

@@ -11,7 +11,7 @@ namespace velocity::edge {
 class Stream {
  public:
   Stream(tcp::socket socket, net::ssl::context* tls);  // tls null: plain
-  Stream(const Stream&) = delete;  // the TLS half refers to the socket
+  Stream(const Stream&) = delete;                      // the TLS half refers to the socket
   Stream& operator=(const Stream&) = delete;
 
   bool is_tls() const { return tls_.has_value(); }

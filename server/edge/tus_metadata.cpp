@@ -25,7 +25,8 @@ std::string decoded(std::string_view text) {
   if (text.empty()) return {};
   const auto padding = static_cast<std::size_t>(std::count(text.begin(), text.end(), '='));
   const auto is_digit = [](unsigned char c) { return std::isalnum(c) != 0 || c == '+' || c == '/'; };
-  if (text.size() % 4 != 0 || padding > 2 || !std::all_of(text.begin(), text.end() - static_cast<std::ptrdiff_t>(padding), is_digit)) refuse();
+  if (text.size() % 4 != 0 || padding > 2 || !std::all_of(text.begin(), text.end() - static_cast<std::ptrdiff_t>(padding), is_digit))
+    refuse();
   std::vector<unsigned char> bytes(text.size() / 4 * 3);
   const auto* input = reinterpret_cast<const unsigned char*>(text.data());
   if (EVP_DecodeBlock(bytes.data(), input, static_cast<int>(text.size())) < 0) refuse();

@@ -10,7 +10,8 @@ using model::ErrorCode;
 
 awaitable<void> UploadReception::receive(IncomingBody& body, std::optional<std::uint64_t> content_length) {
   const auto wanted = static_cast<std::uint64_t>(writer_.length() - writer_.offset());
-  if (content_length && *content_length > wanted) throw Error(ErrorCode::request_too_large, "These are more bytes than the upload has announced");
+  if (content_length && *content_length > wanted)
+    throw Error(ErrorCode::request_too_large, "These are more bytes than the upload has announced");
   std::exception_ptr failure;
   try {
     co_await fill_and_write(body);
@@ -35,7 +36,8 @@ awaitable<void> UploadReception::fill_and_write(IncomingBody& body) {
     left -= fits;
     // What arrived is written at once, however little it is: the next may be long in coming.
     if (fits > 0)
-      writing_.start([this, bytes = std::span<const std::byte>(block.data(), fits)] { writer_.append(bytes); }, [&body] { body.interrupt(); });
+      writing_.start([this, bytes = std::span<const std::byte>(block.data(), fits)] { writer_.append(bytes); },
+                     [&body] { body.interrupt(); });
     if (fits < count) throw Error(ErrorCode::request_too_large, "These are more bytes than the upload has announced");
   }
 }

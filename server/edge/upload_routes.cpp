@@ -102,7 +102,8 @@ awaitable<Answer> UploadRoutes::answer(const Request& request, IncomingBody& bod
 awaitable<Answer> UploadRoutes::dispatch(const Request& request, IncomingBody& body) {
   const auto method = method_of(request);
   if (method == http::verb::options) co_return options(request);
-  if (request.field("Tus-Resumable") != kVersion) throw Error(ErrorCode::upload_version, "Uploads speak tus 1.0.0: the header Tus-Resumable must say so");
+  if (request.field("Tus-Resumable") != kVersion)
+    throw Error(ErrorCode::upload_version, "Uploads speak tus 1.0.0: the header Tus-Resumable must say so");
   const auto caller = services_.sessions.caller(authkey(request));
   if (request.path.size() == kRoot.size()) {
     if (method == http::verb::post) co_return co_await create(request, caller, body);

@@ -1,5 +1,5 @@
-// Resumable uploads at /r/upload: tus 1.0 (https://tus.io/protocols/resumable-upload), creation and termination. Included by the connection.
-// What an upload is and what becomes of it is the upload service's affair.
+// Resumable uploads at /r/upload: tus 1.0 (https://tus.io/protocols/resumable-upload), creation and termination. Included by the
+// connection. What an upload is and what becomes of it is the upload service's affair.
 #pragma once
 
 #include <string>

@@ -81,7 +81,8 @@ void Vetting::check(const RequestParser& parser, Request& request) const {
 
   if (!is_served(request.method)) throw Error(ErrorCode::request_not_implemented, "This method is not served here");
   const auto raw = header.target();
-  if (raw.size() > limits_.target) throw Error(ErrorCode::request_target_too_long, fmt::format("The address has more than {} bytes", limits_.target));
+  if (raw.size() > limits_.target)
+    throw Error(ErrorCode::request_target_too_long, fmt::format("The address has more than {} bytes", limits_.target));
 
   Target target;
   if (raw == "*" && request.method == http::verb::options) {

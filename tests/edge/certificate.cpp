@@ -37,7 +37,8 @@ Certificate::Certificate() {
   X509_set_issuer_name(x509.get(), subject);
   X509_sign(x509.get(), key_pair.get(), EVP_sha256());
   write_file(certificate(), [&](std::FILE* file) { return PEM_write_X509(file, x509.get()) == 1; });
-  write_file(key(), [&](std::FILE* file) { return PEM_write_PrivateKey(file, key_pair.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1; });
+  write_file(key(),
+             [&](std::FILE* file) { return PEM_write_PrivateKey(file, key_pair.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1; });
 }
 
 Certificate::~Certificate() { std::filesystem::remove_all(directory_); }

@@ -49,7 +49,8 @@ inline std::string get(const std::string& target, const std::string& more_fields
 }
 
 inline std::string post(const std::string& target, const std::string& body, const std::string& more_fields = {}) {
-  return "POST " + target + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + more_fields + "\r\n" + body;
+  return "POST " + target + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + more_fields +
+         "\r\n" + body;
 }
 
 }  // namespace velocity::edge::testing

@@ -38,7 +38,8 @@ TEST_F(ListeningTest, BeyondLoopbackItRefusesToSpeakInTheClear) {
 }
 
 TEST_F(ListeningTest, AnAddressThatMakesNoSenseIsNamed) {
-  for (const std::string listen : {"", "4567", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000", "example.org:1", ":1", "127.0.0.1:-1", "127.0.0.1:1 "}) {
+  for (const std::string listen :
+       {"", "4567", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000", "example.org:1", ":1", "127.0.0.1:-1", "127.0.0.1:1 "}) {
     settings.listen = listen;
     EXPECT_THAT(refusal(), HasSubstr("\"" + listen + "\"")) << listen;
   }
@@ -64,7 +65,8 @@ TEST_F(ListeningTest, TlsSettingsThatDoNotFitAreRefused) {
 // A TLS client that trusts one certificate only.
 class TlsClient {
  public:
-  TlsClient(std::uint16_t port, const Certificate& trusted, int newest = TLS1_3_VERSION) : context_(SSL_CTX_new(TLS_client_method()), SSL_CTX_free), ssl_(nullptr, SSL_free) {
+  TlsClient(std::uint16_t port, const Certificate& trusted, int newest = TLS1_3_VERSION)
+      : context_(SSL_CTX_new(TLS_client_method()), SSL_CTX_free), ssl_(nullptr, SSL_free) {
     SSL_CTX_load_verify_locations(context_.get(), trusted.certificate().c_str(), nullptr);
     SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER, nullptr);
     SSL_CTX_set_max_proto_version(context_.get(), newest);

@@ -17,7 +17,8 @@ TEST(MetadataTest, ValuesAreDecodedByKey) {
 }
 
 TEST(MetadataTest, AnythingElseIsRefused) {
-  for (const auto* text : {"a ZGlzaw", "a ZGlz*w==", "a Z=lzaw==", "a ====", "a ZGlzaw== b", ",", "a ZGlz,,b ZGlz", "a ZGlz,a ZGlz", " ", "a Z===", "a \x80\x80\x80\x80"})
+  for (const auto* text : {"a ZGlzaw", "a ZGlz*w==", "a Z=lzaw==", "a ====", "a ZGlzaw== b", ",", "a ZGlz,,b ZGlz", "a ZGlz,a ZGlz", " ",
+                           "a Z===", "a \x80\x80\x80\x80"})
     EXPECT_THROW(parse_tus_metadata(text), model::Error) << text;
 }
 

@@ -20,12 +20,27 @@ const std::array<std::string, 10> kCorpus = {
     "DELETE /v HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 9\r\n\r\nvmid=abcd",
     "PATCH http://localhost/v%2F?x HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}",
     get("/a") + get("/b") + post("/c", "{}") + get("/d"),
-    "POST /r/upload HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 100\r\nUpload-Metadata: label ZGlzaw==\r\nContent-Length: 0\r\n\r\n",
+    "POST /r/upload HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 100\r\nUpload-Metadata: label "
+    "ZGlzaw==\r\nContent-Length: 0\r\n\r\n",
     post("/f", "a=1&b=2&b=3", "Content-Type: application/x-www-form-urlencoded\r\nX-Folded: a\r\n b\r\n"),
 };
 
-const std::array<std::string, 16> kPieces = {"\r\n", "\r\n\r\n", "\n", ":", " ", "%00", "..", "//", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n", "ffffffffffffffff",
-                                             std::string(1, '\0'), "\xff\xfe", "HTTP/1.1", std::string(3000, 'A'), "0\r\n\r\n"};
+const std::array<std::string, 16> kPieces = {"\r\n",
+                                             "\r\n\r\n",
+                                             "\n",
+                                             ":",
+                                             " ",
+                                             "%00",
+                                             "..",
+                                             "//",
+                                             "Content-Length: 5\r\n",
+                                             "Transfer-Encoding: chunked\r\n",
+                                             "ffffffffffffffff",
+                                             std::string(1, '\0'),
+                                             "\xff\xfe",
+                                             "HTTP/1.1",
+                                             std::string(3000, 'A'),
+                                             "0\r\n\r\n"};
 
 std::string mutated(std::mt19937& random) {
   auto text = kCorpus[random() % kCorpus.size()];

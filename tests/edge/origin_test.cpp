@@ -17,14 +17,16 @@ class OriginTest : public EdgeTest {
 TEST_F(OriginTest, OnLoopbackOnlyOurOwnNamesAreAnswered) {
   settings.hosts = {"VM.example.org"};
   start();
-  for (const std::string host : {"localhost", "LocalHost:1234", "127.0.0.1:4567", "127.9.9.9", "[::1]", "[::1]:80", "vm.example.org", "VM.EXAMPLE.org:443"})
+  for (const std::string host :
+       {"localhost", "LocalHost:1234", "127.0.0.1:4567", "127.9.9.9", "[::1]", "[::1]:80", "vm.example.org", "VM.EXAMPLE.org:443"})
     EXPECT_EQ(with("Host: " + host + "\r\n").status, 200) << host;
   for (const std::string host : {"evil.example", "localhost.evil.example", "192.168.1.1", "[::2]", "0.0.0.0", "128.0.0.1"}) {
     const auto received = with("Host: " + host + "\r\n");
     EXPECT_EQ(received.status, 421) << host;
     EXPECT_EQ(received.code(), "request.wrong_host");
   }
-  for (const std::string host : {"", "user@localhost", "local host", "localhost:port", "localhost/x", "[::1", "localhost, evil.example", "127.0.0.1.evil.example"})
+  for (const std::string host :
+       {"", "user@localhost", "local host", "localhost:port", "localhost/x", "[::1", "localhost, evil.example", "127.0.0.1.evil.example"})
     EXPECT_EQ(with("Host: " + host + "\r\n").status, 400) << host;
 }
 
@@ -38,8 +40,8 @@ TEST_F(OriginTest, AForeignPageIsRefusedAndOurOwnIsNot) {
   start();
   EXPECT_EQ(with("Host: localhost:4567\r\nOrigin: http://localhost:4567\r\n").status, 200);
   EXPECT_EQ(with("Host: localhost\r\nOrigin: http://localhost:80\r\n").status, 200);
-  for (const std::string origin : {"http://evil.example", "null", "http://localhost:1", "https://localhost:4567", "", "localhost:4567", "http://localhost:4567.evil.example",
-                                   "http://127.0.0.1:4567"}) {
+  for (const std::string origin : {"http://evil.example", "null", "http://localhost:1", "https://localhost:4567", "", "localhost:4567",
+                                   "http://localhost:4567.evil.example", "http://127.0.0.1:4567"}) {
     const auto received = with("Host: localhost:4567\r\nOrigin: " + origin + "\r\n", "POST");
     EXPECT_EQ(received.status, 403) << origin;
     EXPECT_EQ(received.code(), "request.foreign_origin");
@@ -55,7 +57,8 @@ TEST_F(OriginTest, AConfiguredPageIsToldThatItMayReadTheAnswer) {
   EXPECT_EQ(received.status, 200);
   EXPECT_EQ(received.fields.at("access-control-allow-origin"), "https://console.example.org");
   EXPECT_EQ(received.fields.at("vary"), "Origin");
-  const auto preflight = with("Host: localhost\r\nOrigin: https://console.example.org\r\nAccess-Control-Request-Method: PATCH\r\n", "OPTIONS");
+  const auto preflight =
+      with("Host: localhost\r\nOrigin: https://console.example.org\r\nAccess-Control-Request-Method: PATCH\r\n", "OPTIONS");
   EXPECT_EQ(preflight.status, 204);
   EXPECT_THAT(preflight.fields.at("access-control-allow-methods"), HasSubstr("PATCH"));
   EXPECT_THAT(preflight.fields.at("access-control-allow-headers"), HasSubstr("Authorization"));
@@ -72,15 +75,18 @@ TEST_F(OriginTest, OptionsNamesTheMethodsAndNothingElse) {
 
 TEST_F(OriginTest, WithoutAProxyNobodyMayNameHisOwnAddress) {
   start();
-  EXPECT_THAT(with("Host: localhost\r\nX-Forwarded-For: 10.0.0.1\r\nX-Edge-Peer: 10.0.0.1\r\nX-Edge-Number: 7\r\nX-Request-Id: mine\r\n").body,
-              AllOf(HasSubstr("X-Edge-Peer: 127.0.0.1\r\n"), Not(HasSubstr("10.0.0.1")), Not(HasSubstr("mine")), Not(HasSubstr("X-Edge-Number: 7\r\n"))));
+  EXPECT_THAT(
+      with("Host: localhost\r\nX-Forwarded-For: 10.0.0.1\r\nX-Edge-Peer: 10.0.0.1\r\nX-Edge-Number: 7\r\nX-Request-Id: mine\r\n").body,
+      AllOf(HasSubstr("X-Edge-Peer: 127.0.0.1\r\n"), Not(HasSubstr("10.0.0.1")), Not(HasSubstr("mine")),
+            Not(HasSubstr("X-Edge-Number: 7\r\n"))));
 }
 
 TEST_F(OriginTest, BehindAProxyTheLastForwardedAddressIsThePeerAndNobodyIsLocal) {
   settings.trusted_proxy = true;
   start();
   EXPECT_THAT(with("Host: localhost\r\nX-Forwarded-For: 127.0.0.1, 10.0.0.1\r\n").body, HasSubstr("X-Edge-Peer: 10.0.0.1\r\n"));
-  EXPECT_THAT(with("Host: localhost\r\nX-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For: 10.0.0.2\r\n").body, HasSubstr("X-Edge-Peer: 10.0.0.2\r\n"));
+  EXPECT_THAT(with("Host: localhost\r\nX-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For: 10.0.0.2\r\n").body,
+              HasSubstr("X-Edge-Peer: 10.0.0.2\r\n"));
   for (const std::string field : {"", "X-Forwarded-For: 127.0.0.1\r\n", "X-Forwarded-For: ::1\r\n", "X-Forwarded-For: me\r\n"})
     EXPECT_THAT(with("Host: localhost\r\n" + field).body, HasSubstr("X-Edge-Peer: 0.0.0.0\r\n")) << field;
 }

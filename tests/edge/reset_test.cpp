@@ -35,7 +35,9 @@ TEST_F(ResetTest, EveryAnswerBelongsToItsRequestWhateverHappensToOthers) {
         }
         const auto received = wire->receive();
         ++answered;
-        if (!received || received->status != 200 || received->body.rfind("GET " + target, 0) != 0 || received->body.find_first_not_of('.', 4 + target.size()) != std::string::npos) ++wrong;
+        if (!received || received->status != 200 || received->body.rfind("GET " + target, 0) != 0 ||
+            received->body.find_first_not_of('.', 4 + target.size()) != std::string::npos)
+          ++wrong;
       }
     });
   for (auto& client : clients) client.join();

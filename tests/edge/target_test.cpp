@@ -9,7 +9,8 @@ namespace velocity::edge::testing {
 namespace {
 
 TEST(TargetTest, EquivalentPathsBecomeOne) {
-  for (const auto* target : {"/u/user", "/u/user/", "/%75/user", "/u/us%65r", "/u/use%72/", "http://localhost/u/user", "http://localhost/u/user/"})
+  for (const auto* target :
+       {"/u/user", "/u/user/", "/%75/user", "/u/us%65r", "/u/use%72/", "http://localhost/u/user", "http://localhost/u/user/"})
     EXPECT_EQ(normalise_target(target, 64).path, "/u/user") << target;
   for (const auto* target : {"/", "http://localhost", "http://localhost/"}) EXPECT_EQ(normalise_target(target, 64).path, "/") << target;
 }
@@ -26,8 +27,11 @@ TEST(TargetTest, TheQueryIsLeftAsItIs) {
 }
 
 TEST(TargetTest, PathsWithTwoMeaningsAreRefused) {
-  for (const auto* target : {"", "x", "//", "//a", "/a//b", "/a//", "/.", "/..", "/a/../b", "/a/./b", "/./a", "/.//a", "/a/%2e%2e/b", "/a/%2E/b", "/a%2fb", "/a%5cb", "/a%00b",
-                             "/a%0ab", "/a%7f", "/a%", "/a%1", "/a%zz", "/a b", "/a\tb", "/a#b", "/a\"b", "/caf\xc3\xa9", "?x", "*", "ftp://localhost/x", "http:/x", "javascript:x"})
+  for (const auto* target :
+       {"",        "x",           "//",          "//a",      "/a//b",  "/a//",   "/.",           "/..",    "/a/../b", "/a/./b",
+        "/./a",    "/.//a",       "/a/%2e%2e/b", "/a/%2E/b", "/a%2fb", "/a%5cb", "/a%00b",       "/a%0ab", "/a%7f",   "/a%",
+        "/a%1",    "/a%zz",       "/a b",        "/a\tb",    "/a#b",   "/a\"b",  "/caf\xc3\xa9", "?x",     "*",       "ftp://localhost/x",
+        "http:/x", "javascript:x"})
     EXPECT_THROW(normalise_target(target, 64), model::Error) << target;
 }
 

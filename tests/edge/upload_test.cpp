@@ -48,7 +48,8 @@ class UploadTest : public EdgeTest {
   }
 
   std::string head(const std::string& method, const std::string& path, const std::string& key, const std::string& fields = {}) const {
-    return method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nAuthorization: Bearer " + key + "\r\n" + fields + "\r\n";
+    return method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nAuthorization: Bearer " + key + "\r\n" + fields +
+           "\r\n";
   }
 
   // group 0 is root's; "MA==" is its number.
@@ -71,7 +72,8 @@ class UploadTest : public EdgeTest {
   Received one(const std::string& bytes) { return ask(port(), bytes).value_or(Received{}); }
 
   std::string create(std::size_t length, const std::string& format_base64 = "cmF3") {
-    const auto received = one(head("POST", "/r/upload", alice, metadata(format_base64) + "Upload-Length: " + std::to_string(length) + "\r\nContent-Length: 0\r\n"));
+    const auto received = one(head("POST", "/r/upload", alice,
+                                   metadata(format_base64) + "Upload-Length: " + std::to_string(length) + "\r\nContent-Length: 0\r\n"));
     EXPECT_EQ(received.status, 201) << received.body;
     const auto location = received.fields.find("location");
     return location == received.fields.end() ? std::string() : location->second;
@@ -79,7 +81,8 @@ class UploadTest : public EdgeTest {
 
   std::string patch(const std::string& path, std::size_t offset, const std::string& bytes, const std::string& key = {}) const {
     return head("PATCH", path, key.empty() ? alice : key,
-                "Content-Type: application/offset+octet-stream\r\nUpload-Offset: " + std::to_string(offset) + "\r\nContent-Length: " + std::to_string(bytes.size()) + "\r\n") +
+                "Content-Type: application/offset+octet-stream\r\nUpload-Offset: " + std::to_string(offset) +
+                    "\r\nContent-Length: " + std::to_string(bytes.size()) + "\r\n") +
            bytes;
   }
 
@@ -93,8 +96,8 @@ class UploadTest : public EdgeTest {
 
   test::TemporaryDirectory directory;
   test::House house{directory / "state"};
-  service::Services services{house.inventory, house.registry,  house.sessions, house.accounts, house.catalogs,
-                             house.resources, house.uploads, house.machines, house.power};
+  service::Services services{house.inventory, house.registry, house.sessions, house.accounts, house.catalogs,
+                             house.resources, house.uploads,  house.machines, house.power};
   std::string alice;
   std::string bob;
 };
@@ -131,7 +134,8 @@ TEST_F(UploadTest, AChunkedPatchAndASpelledOutMethodAreUnderstood) {
   const auto path = create(10'000);
   Wire wire(port());
   wire.send(head("POST", path, alice,
-                 "X-HTTP-Method-Override: PATCH\r\nContent-Type: application/offset+octet-stream\r\nUpload-Offset: 0\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n"));
+                 "X-HTTP-Method-Override: PATCH\r\nContent-Type: application/offset+octet-stream\r\nUpload-Offset: 0\r\nTransfer-Encoding: "
+                 "chunked\r\nExpect: 100-continue\r\n"));
   EXPECT_EQ(wire.read_bytes(25), "HTTP/1.1 100 Continue\r\n\r\n");
   for (int i = 0; i < 5; ++i) wire.send("3e8\r\n" + std::string(1000, 'c') + "\r\n");
   wire.send("0\r\n\r\n");
@@ -153,7 +157,8 @@ TEST_F(UploadTest, WhatArrivedBeforeTheClientVanishedStaysAndIsResumed) {
   }
   EXPECT_EQ(offset(path), "1000000/2000000");
   Received received;
-  for (int i = 0; i < 200 && received.status != 204; ++i) received = one(patch(path, 1'000'000, image.substr(1'000'000)));  // 423 while the lost one is held
+  for (int i = 0; i < 200 && received.status != 204; ++i)
+    received = one(patch(path, 1'000'000, image.substr(1'000'000)));  // 423 while the lost one is held
   EXPECT_EQ(received.fields.count("velocity-resource"), 1U) << received.body;
 }
 
@@ -202,8 +207,9 @@ TEST_F(UploadTest, TheProtocolsRefusalsAreKept) {
 
 TEST_F(UploadTest, BytesBeyondTheAnnouncedLengthAreNotKept) {
   const auto path = create(1000);
-  const auto received = one(head("PATCH", path, alice, "Content-Type: application/offset+octet-stream\r\nUpload-Offset: 0\r\nTransfer-Encoding: chunked\r\n") + "7d0\r\n" +
-                            std::string(2000, 'x') + "\r\n0\r\n\r\n");
+  const auto received = one(
+      head("PATCH", path, alice, "Content-Type: application/offset+octet-stream\r\nUpload-Offset: 0\r\nTransfer-Encoding: chunked\r\n") +
+      "7d0\r\n" + std::string(2000, 'x') + "\r\n0\r\n\r\n");
   EXPECT_EQ(received.status, 413);
   EXPECT_EQ(offset(path), "1000/1000");
 }
@@ -219,7 +225,9 @@ TEST_F(UploadTest, AHostileImageIsRefusedWhileItsClientStillWaitsToSend) {
   const auto image = qcow2_with_backing_file();
   const auto path = create(1'000'000'000, "cWNvdzI=");
   Wire wire(port());
-  wire.send(head("PATCH", path, alice, "Content-Type: application/offset+octet-stream\r\nUpload-Offset: 0\r\nContent-Length: 1000000000\r\n") + image + std::string(65536, 'x'));
+  wire.send(
+      head("PATCH", path, alice, "Content-Type: application/offset+octet-stream\r\nUpload-Offset: 0\r\nContent-Length: 1000000000\r\n") +
+      image + std::string(65536, 'x'));
   const auto received = wire.receive();
   ASSERT_TRUE(received);
   EXPECT_EQ(received->status, 422) << received->body;
@@ -254,7 +262,8 @@ TEST_F(UploadTest, AnUploadsMemoryDoesNotGrowWithTheImage) {
   const auto path = create(kSize + 1);  // one byte stays away, so that nothing is rewritten here
   const std::string piece(1 << 20, 'm');
   Wire wire(port());
-  wire.send(head("PATCH", path, alice, "Content-Type: application/offset+octet-stream\r\nUpload-Offset: 0\r\nContent-Length: " + std::to_string(kSize) + "\r\n"));
+  wire.send(head("PATCH", path, alice,
+                 "Content-Type: application/offset+octet-stream\r\nUpload-Offset: 0\r\nContent-Length: " + std::to_string(kSize) + "\r\n"));
   wire.send(piece);
   const auto before = resident_kibibytes();
   for (std::size_t sent = piece.size(); sent < kSize; sent += piece.size()) wire.send(piece);

@@ -29,7 +29,7 @@ class Wire {
 
   // The next answer; none when the connection ends before, or after ten seconds. bodiless: of a HEAD.
   std::optional<Received> receive(bool bodiless = false);
-  bool closed();            // waits for the end
+  bool closed();  // waits for the end
   std::string read_bytes(std::size_t count);
   bool quiet(std::chrono::milliseconds time);  // nothing arrives for so long
 

@@ -44,8 +44,9 @@ std::optional<Asked> next_request(int fd, std::string& buffer) {
 }  // namespace
 
 std::string answer(const Asked& asked, const std::string& body, const std::string& status, const std::string& more_fields) {
-  return "HTTP/1.1 " + status + "\r\n" + kRequestNumberHeader + ": " + asked.number() + "\r\nContent-Type: text/plain\r\nConnection: Keep-Alive\r\n" + more_fields +
-         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  return "HTTP/1.1 " + status + "\r\n" + kRequestNumberHeader + ": " + asked.number() +
+         "\r\nContent-Type: text/plain\r\nConnection: Keep-Alive\r\n" + more_fields + "Content-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + body;
 }
 
 std::string mirror(const Asked& asked) { return answer(asked, asked.text); }

@@ -1,4 +1,5 @@
-// A backend made of real sockets and threads, for the tests of the edge alone: each worker reads a request, asks the test what to answer, and answers.
+// A backend made of real sockets and threads, for the tests of the edge alone: each worker reads a request, asks the test what to answer,
+// and answers.
 #pragma once
 
 #include <functional>
