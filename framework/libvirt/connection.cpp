@@ -119,7 +119,11 @@ std::optional<Host::Connection::Link> Host::Connection::open() {
     take_up(link, upkeep_.run(settings_.deadline, [session = link.session] { return session->list(); }));
     return link;
   } catch (const Error& error) {
-    lose(text_of(error));
+    std::string why = text_of(error);
+    // An embedded driver that failed once says only this for as long as the process lives: what helps is how it failed first.
+    if (embedded() && why.find("state driver is not active") != std::string::npos && tried_) why = why_disconnected();
+    tried_ = true;
+    lose(why);
     let_go(std::move(link));
     return std::nullopt;
   }

@@ -26,6 +26,7 @@ class Host::Connection {
   ~Connection();
 
   const HostSettings& settings() const { return settings_; }
+  bool embedded() const { return settings_.uri.empty(); }
   bool connected() const;
   std::string why_disconnected() const;
   HostFacts facts();
@@ -56,7 +57,6 @@ class Host::Connection {
   };
 
   std::shared_ptr<Lender> lender() const;  // throws hypervisor_unavailable
-  bool embedded() const { return settings_.uri.empty(); }
   void run();
   std::optional<Link> open();
   void follow(const Link& link);
@@ -78,7 +78,8 @@ class Host::Connection {
   Listener& listener_;
   const std::shared_ptr<CallCount> count_ = std::make_shared<CallCount>(0);
   const std::shared_ptr<Facts> facts_ = std::make_shared<Facts>();
-  Seen seen_;  // what the listener was last told; the thread's own
+  Seen seen_;           // what the listener was last told; the thread's own
+  bool tried_ = false;  // whether a connection has failed before; the thread's own
 
   mutable std::mutex mutex_;
   std::condition_variable stop_;

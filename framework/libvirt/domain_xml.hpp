@@ -32,10 +32,12 @@ struct DomainParts {
   std::filesystem::path run_directory;      // sockets
 };
 
-// The fragments are parsed again and merged by nodes. Anything outside the allow-list of elements and attributes for its section, a file that is not
-// in allowed_files, a seclabel, an own emulator, a namespace of its own, or a boot order given twice is refused: Error(plugin_failed) naming the fragment's origin.
-// The core itself writes: name (the UUID), uuid, title, metadata, memory, vcpu, on_* actions, seclabel, emulator, serial port with log,
-// graphics, memballoon and rng. A <backingStore/> and a driver type are enforced on each disk.
+// The fragments are parsed again and merged by nodes. Anything outside the allow-list of elements and attributes for its section
+// (fragment_rules.cpp), a file that is neither in allowed_files nor firmware that the host has installed, a seclabel, an own emulator, a namespace
+// of its own, or a boot order given twice is refused: Error(plugin_failed) naming the fragment's origin and the place.
+// The core itself writes: name (the UUID), uuid, title, metadata, memory, vcpu, on_* actions, emulator, serial port with log, graphics,
+// memballoon and rng. A <backingStore/> and a driver type are enforced on each disk. There is never a <seclabel>: the host's own security
+// driver does what its administrator wants.
 std::string domain_xml(const DomainParts& parts, const HostFacts& facts);
 
 }  // namespace velocity::libvirt

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <string_view>
@@ -19,6 +21,8 @@ namespace {
 
 // libvirt adds this much (with a domain id of six digits) to make the monitor's socket.
 constexpr std::string_view kLongestSocket = "/lib/qemu/domain-100000-00000000-0000-0000-0/monitor.sock";
+
+constexpr std::size_t kLongestRoot = sizeof(sockaddr_un::sun_path) - 1 - kLongestSocket.size();
 
 // stdio_handler: without it libvirt wants virtlogd, and without virtlogd a later call hangs.
 // dynamic_ownership: on, libvirt chowns whatever file a disk names, and an image's backing file too.
@@ -37,6 +41,10 @@ constexpr std::string_view kConfiguration =
 constexpr std::string_view kRootConfiguration =
     "user = \"root\"\n"
     "group = \"root\"\n";
+
+constexpr std::uintmax_t kLongestLog = 256U << 10;
+
+std::filesystem::path log_file(const std::filesystem::path& root, model::MachineId id) { return root / "log/qemu" / (id.text() + ".log"); }
 
 [[noreturn]] void unusable(const std::filesystem::path& path, const std::string& why) {
   throw model::Error(model::ErrorCode::hypervisor_unavailable, "The embedded hypervisor's directory cannot be used",
@@ -69,6 +77,32 @@ void write_configuration(const std::filesystem::path& path) {
   if (failure) unusable(path, failure.message());
 }
 
+// FNV-1a: the same name for the same root in every run.
+std::uint64_t hash(std::string_view text) {
+  std::uint64_t value = 0xcbf29ce484222325;
+  for (const char c : text) value = (value ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return value;
+}
+
+std::filesystem::path runtime_directory() {
+  const char* own = std::getenv("XDG_RUNTIME_DIR");
+  if (own != nullptr && std::string_view(own).starts_with('/') && std::string_view(own).size() < kLongestRoot / 2 && ::access(own, W_OK) == 0) return own;
+  return ::geteuid() == 0 && ::access("/run", W_OK) == 0 ? "/run" : "/tmp";
+}
+
+std::filesystem::path short_path(const std::filesystem::path& root) {
+  if (root.native().size() <= kLongestRoot) return root;
+  const std::filesystem::path link = runtime_directory() / fmt::format("velocity-{}-{:016x}", ::geteuid(), hash(root.native()));
+  if (::symlink(root.c_str(), link.c_str()) == 0) return link;
+  if (errno != EEXIST) unusable(link, std::generic_category().message(errno));
+  // In /tmp anybody could have put something there before us.
+  struct stat status {};
+  std::error_code failure;
+  const bool ours = ::lstat(link.c_str(), &status) == 0 && S_ISLNK(status.st_mode) && status.st_uid == ::geteuid();
+  if (!ours || std::filesystem::read_symlink(link, failure) != root) unusable(link, "is not the symbolic link that it should be");
+  return link;
+}
+
 std::string percent_encoded(std::string_view text) {
   std::string encoded;
   for (const char c : text) {
@@ -82,13 +116,21 @@ std::string percent_encoded(std::string_view text) {
 
 std::string prepare_embedded(const std::filesystem::path& root) {
   if (!root.is_absolute()) unusable(root, "is not an absolute path");
-  constexpr std::size_t kMost = sizeof(sockaddr_un::sun_path) - 1 - kLongestSocket.size();
-  if (root.native().size() > kMost)
-    unusable(root, fmt::format("the path is {} bytes long, but sockets below it allow {} at most", root.native().size(), kMost));
   make_directory(root);
   make_directory(root / "etc");
   write_configuration(root / "etc" / "qemu.conf");
-  return "qemu:///embed?root=" + percent_encoded(root.native());
+  return "qemu:///embed?root=" + percent_encoded(short_path(root).native());
+}
+
+void trim_log(const std::filesystem::path& root, model::MachineId id) {
+  std::error_code absent;
+  const auto size = std::filesystem::file_size(log_file(root, id), absent);
+  if (!absent && size > kLongestLog) remove_log(root, id);
+}
+
+void remove_log(const std::filesystem::path& root, model::MachineId id) {
+  std::error_code absent;
+  std::filesystem::remove(log_file(root, id), absent);
 }
 
 }  // namespace velocity::libvirt

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "framework/libvirt/connection.hpp"
+#include "framework/libvirt/embedded.hpp"
 
 namespace velocity::libvirt {
 
@@ -26,9 +27,11 @@ void Host::define(const std::string& domain_xml) {
 
 void Host::undefine(model::MachineId id) {
   connection_->call([id](Session& session) { session.undefine(id); });
+  if (connection_->embedded()) remove_log(connection_->settings().root, id);
 }
 
 void Host::start(model::MachineId id) {
+  if (connection_->embedded()) trim_log(connection_->settings().root, id);
   connection_->call([id](Session& session) { session.start(id); });
 }
 

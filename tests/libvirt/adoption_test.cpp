@@ -7,6 +7,7 @@
 
 #include <array>
 
+#include "framework/libvirt/embedded.hpp"
 #include "tests/libvirt/example_machines.hpp"
 #include "tests/libvirt/fixtures.hpp"
 
@@ -121,6 +122,29 @@ TEST_F(Adoption, AGuestThatDiedMeanwhileIsKnownAsStoppedWithinThreeSeconds) {
   ASSERT_TRUE(eventually(5s, [this] { return kill(guest_, 0) != 0; })) << "nobody reaps: run the tests under a subreaper";
   Owner owner(root());
   EXPECT_TRUE(owner.says(id() + " STOPPED", 3s));
+}
+
+// A checkout can lie deep; the paths of sockets may not be long.
+TEST(DeepRoot, AGuestRunsAndIsAdopted) {
+  TemporaryDirectory directory;
+  const DomainParts parts = tiny_machine(directory.path());
+  const auto root = directory.path() / std::string(60, 'd') / std::string(60, 'e');
+  const auto xml = directory.path() / "machine.xml";
+  std::ofstream(xml) << domain_xml(parts, tcg_host());
+  const std::string uri = prepare_embedded(root);
+  {
+    Owner owner(root);
+    ASSERT_TRUE(owner.says("connected"));
+    ASSERT_TRUE(owner.does("define " + xml.string()));
+    EXPECT_TRUE(owner.does("start " + parts.id.text()));
+    owner.die();
+  }
+  Owner owner(root);
+  EXPECT_TRUE(owner.says("listed " + parts.id.text() + " RUNNING"));
+  EXPECT_TRUE(owner.does("destroy " + parts.id.text()));
+  const std::filesystem::path link = uri.substr(uri.find('=') + 1);
+  EXPECT_TRUE(std::filesystem::is_symlink(link)) << uri;
+  std::filesystem::remove(link);
 }
 
 }  // namespace

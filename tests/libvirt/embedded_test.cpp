@@ -139,6 +139,15 @@ TEST_F(Embedded, AFileThatIsNotThereFailsTheStartAndLeavesTheMachineStopped) {
   EXPECT_EQ(host_->state(parts_.id).state, MachineState::STOPPED);
 }
 
+TEST_F(Embedded, AnUndefinedMachineLeavesNothingInTheRoot) {
+  start();
+  host_->destroy(parts_.id);
+  host_->undefine(parts_.id);
+  EXPECT_TRUE(diary_.hears("removed " + parts_.id.text()));
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root()))
+    EXPECT_EQ(entry.path().string().find(parts_.id.text().substr(0, 20)), std::string::npos) << entry.path();
+}
+
 TEST_F(Embedded, ConfiguresTheDriverNotToTouchFilesOfOthers) {
   const std::string configuration = read_file(root() / "etc/qemu.conf");
   EXPECT_NE(configuration.find("dynamic_ownership = 0"), std::string::npos) << configuration;
