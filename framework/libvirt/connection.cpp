@@ -28,8 +28,8 @@ constexpr std::size_t kUpkeepThreads = 4;
 // The embedded driver needs up to 3 s to notice that a guest died while nobody looked, and then says so in no event: after a
 // connection was made, the list is read again at these times.
 constexpr std::chrono::milliseconds kSecondLooks[] = {
-    std::chrono::milliseconds(250),  std::chrono::milliseconds(500),  std::chrono::milliseconds(1000), std::chrono::milliseconds(1500),
-    std::chrono::milliseconds(2000), std::chrono::milliseconds(2500), std::chrono::milliseconds(3000), std::chrono::milliseconds(3500),
+    std::chrono::milliseconds(250),  std::chrono::milliseconds(500),   std::chrono::milliseconds(1000), std::chrono::milliseconds(1500),
+    std::chrono::milliseconds(2000), std::chrono::milliseconds(2500),  std::chrono::milliseconds(3000), std::chrono::milliseconds(3500),
     std::chrono::milliseconds(5000), std::chrono::milliseconds(10000),
 };
 

@@ -84,8 +84,8 @@ class Host::Connection {
   mutable std::mutex mutex_;
   std::condition_variable stop_;
   bool stopping_ = false;
-  std::shared_ptr<Lender> lender_;      // null: not connected
-  std::shared_ptr<Notices> notices_;    // of the session that is open or being opened
+  std::shared_ptr<Lender> lender_;    // null: not connected
+  std::shared_ptr<Notices> notices_;  // of the session that is open or being opened
   std::string why_ = "not connected yet";
 
   CallPool upkeep_;  // before calls_: what calls leave behind is closed here

@@ -44,7 +44,8 @@ void append_identity(pugi::xml_node domain, const DomainParts& parts) {
   machine.append_attribute("name") = title.c_str();
 }
 
-// The guest's first serial port. The log is opened for appending, so that it goes on over restarts and whoever keeps it short can punch holes into it.
+// The guest's first serial port. The log is opened for appending, so that it goes on over restarts and whoever keeps it short can punch
+// holes into it.
 void append_console(pugi::xml_node devices, const DomainParts& parts) {
   pugi::xml_node serial = append_typed(devices, "serial", "type", "pty");
   if (!parts.console_log.empty()) {
@@ -88,7 +89,8 @@ std::string domain_xml(const DomainParts& parts, const HostFacts& facts) {
   append_devices(append(domain, "devices"), parts, facts);
   merge_fragments(domain, parts);
   if (!domain.child("os"))
-    throw model::Error(model::ErrorCode::plugin_failed, "The machine's type says nothing of how it boots", "no fragment for the section os");
+    throw model::Error(model::ErrorCode::plugin_failed, "The machine's type says nothing of how it boots",
+                       "no fragment for the section os");
   // No <seclabel>: the host's own security driver labels guests as its administrator has set it up, and no plugin can turn that off.
   std::ostringstream text;
   document.save(text, "  ", pugi::format_default | pugi::format_no_declaration);

@@ -86,7 +86,10 @@ std::uint64_t hash(std::string_view text) {
 
 std::filesystem::path runtime_directory() {
   const char* own = std::getenv("XDG_RUNTIME_DIR");
-  if (own != nullptr && std::string_view(own).starts_with('/') && std::string_view(own).size() < kLongestRoot / 2 && ::access(own, W_OK) == 0) return own;
+  // Short enough that the name below it fits.
+  if (own != nullptr && std::string_view(own).starts_with('/') && std::string_view(own).size() < kLongestRoot / 3 &&
+      ::access(own, W_OK) == 0)
+    return own;
   return ::geteuid() == 0 && ::access("/run", W_OK) == 0 ? "/run" : "/tmp";
 }
 
@@ -106,7 +109,8 @@ std::filesystem::path short_path(const std::filesystem::path& root) {
 std::string percent_encoded(std::string_view text) {
   std::string encoded;
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("/-_.~").find(c) != std::string_view::npos;
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       std::string_view("/-_.~").find(c) != std::string_view::npos;
     encoded += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return encoded;

@@ -70,7 +70,8 @@ Error last_error(std::string_view call) {
   if (error == nullptr || error->code == VIR_ERR_OK)
     return {ErrorCode::hypervisor_failed, std::string(message(ErrorCode::hypervisor_failed)), fmt::format("{}: no cause given", call)};
   const ErrorCode code = error_code(error->code, error->domain);
-  std::string detail = fmt::format("{}: {} (error {} of {})", call, error->message != nullptr ? error->message : "", error->code, error->domain);
+  std::string detail =
+      fmt::format("{}: {} (error {} of {})", call, error->message != nullptr ? error->message : "", error->code, error->domain);
   virResetLastError();
   return {code, std::string(message(code)), std::move(detail)};
 }

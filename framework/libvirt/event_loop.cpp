@@ -13,7 +13,8 @@ namespace {
 
 // A timeout that is always due: makes the loop come round at once.
 int add_wakeup() {
-  return virEventAddTimeout(0, [](int, void*) {}, nullptr, nullptr);
+  return virEventAddTimeout(
+      0, [](int, void*) {}, nullptr, nullptr);
 }
 
 }  // namespace

@@ -65,20 +65,24 @@ constexpr FragmentRule kFeatures[] = {
 
 constexpr FragmentRule kClock[] = {
     {"clock", "offset=utc|localtime|timezone|variable timezone=@word adjustment=@word basis=utc|localtime", ""},
-    {"clock/timer", "name=platform|hpet|kvmclock|pit|rtc|tsc|hypervclock|armvtimer tickpolicy=delay|catchup|merge|discard present=yes|no "
-                    "track=boot|guest|wall frequency=@number mode=auto|native|emulate|paravirt", "", true},
+    {"clock/timer",
+     "name=platform|hpet|kvmclock|pit|rtc|tsc|hypervclock|armvtimer tickpolicy=delay|catchup|merge|discard present=yes|no "
+     "track=boot|guest|wall frequency=@number mode=auto|native|emulate|paravirt",
+     "", true},
 };
 
-#define VELOCITY_ADDRESS                                                                                                            \
+#define VELOCITY_ADDRESS                                                                                                    \
   "type=pci|drive|usb|virtio-serial|isa|ccw domain=@number bus=@number slot=@number function=@number multifunction=on|off " \
   "controller=@number target=@number unit=@number port=@word"
 
 constexpr FragmentRule kDevices[] = {
     // The only source is a file; a backing chain is never taken from an image.
     {"disk", "type=file device=disk|cdrom snapshot=no|internal|external|manual", ""},
-    {"disk/driver", "name=qemu type=raw|qcow2 cache=default|none|writethrough|writeback|directsync|unsafe io=threads|native|io_uring "
-                    "discard=ignore|unmap detect_zeroes=off|on|unmap error_policy=stop|report|ignore|enospace "
-                    "rerror_policy=stop|report|ignore queues=@number copy_on_read=on|off iommu=on|off ats=on|off packed=on|off", ""},
+    {"disk/driver",
+     "name=qemu type=raw|qcow2 cache=default|none|writethrough|writeback|directsync|unsafe io=threads|native|io_uring "
+     "discard=ignore|unmap detect_zeroes=off|on|unmap error_policy=stop|report|ignore|enospace "
+     "rerror_policy=stop|report|ignore queues=@number copy_on_read=on|off iommu=on|off ats=on|off packed=on|off",
+     ""},
     {"disk/source", "file=@file startupPolicy=mandatory|requisite|optional", ""},
     {"disk/backingStore", "", ""},
     {"disk/target", "dev=@word bus=virtio|sata|scsi|usb|ide|sd removable=on|off tray=open|closed rotation_rate=@number", ""},
@@ -120,8 +124,10 @@ constexpr FragmentRule kDevices[] = {
     {"interface/address", VELOCITY_ADDRESS, ""},
 
     {"video", "", ""},
-    {"video/model", "type=vga|cirrus|virtio|qxl|bochs|ramfb|none heads=@number primary=yes|no vram=@number vram64=@number ram=@number "
-                    "vgamem=@number blob=on|off", ""},
+    {"video/model",
+     "type=vga|cirrus|virtio|qxl|bochs|ramfb|none heads=@number primary=yes|no vram=@number vram64=@number ram=@number "
+     "vgamem=@number blob=on|off",
+     ""},
     {"video/model/resolution", "x=@number y=@number", ""},
     {"video/driver", "name=qemu iommu=on|off ats=on|off packed=on|off", ""},
     {"video/alias", "name=@word", ""},

@@ -21,16 +21,17 @@ constexpr std::size_t kLongestWord = 64;
 constexpr std::size_t kLongestNumber = 20;
 
 // Where Debian, Fedora and SUSE install firmware: read-only files of the host that hold no secret.
-constexpr std::string_view kFirmwareDirectories[] = {"/usr/share/OVMF/", "/usr/share/AAVMF/", "/usr/share/edk2/", "/usr/share/qemu/",
-                                                     "/usr/share/qemu-efi-aarch64/", "/usr/share/seabios/"};
+constexpr std::string_view kFirmwareDirectories[] = {
+    "/usr/share/OVMF/", "/usr/share/AAVMF/", "/usr/share/edk2/", "/usr/share/qemu/", "/usr/share/qemu-efi-aarch64/", "/usr/share/seabios/"};
 
 bool all_of(std::string_view text, bool (*allowed)(unsigned char)) {
   return std::all_of(text.begin(), text.end(), [allowed](char c) { return allowed(static_cast<unsigned char>(c)); });
 }
 
 bool is_word(std::string_view text) {
-  return !text.empty() && text.size() <= kLongestWord &&
-         all_of(text, [](unsigned char c) { return std::isalnum(c) != 0 || std::string_view("._:+-").find(static_cast<char>(c)) != std::string_view::npos; });
+  return !text.empty() && text.size() <= kLongestWord && all_of(text, [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view("._:+-").find(static_cast<char>(c)) != std::string_view::npos;
+  });
 }
 
 bool is_number(std::string_view text) {
@@ -86,7 +87,8 @@ class FragmentCheck {
  private:
   [[noreturn]] void refuse(std::string_view path, std::string_view why) const {
     const std::string where = fragment_.section == "devices" ? fmt::format("devices/{}", path) : std::string(path);
-    throw model::Error(model::ErrorCode::plugin_failed, fmt::format("The plugin {} asks for something that is not allowed: {}", fragment_.origin, where),
+    throw model::Error(model::ErrorCode::plugin_failed,
+                       fmt::format("The plugin {} asks for something that is not allowed: {}", fragment_.origin, where),
                        fmt::format("{}: {}", where, why));
   }
 

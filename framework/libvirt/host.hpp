@@ -18,20 +18,20 @@ enum class Acceleration { automatic, kvm, tcg };
 
 struct HostSettings {
   std::string name = "local";
-  std::string uri{};                     // empty: the embedded driver under `root`
-  std::filesystem::path root{};          // absolute; the embedded driver's state (<state>/libvirt)
-  std::filesystem::path run_directory{}; // absolute, 0700: sockets that QEMU makes
+  std::string uri{};                      // empty: the embedded driver under `root`
+  std::filesystem::path root{};           // absolute; the embedded driver's state (<state>/libvirt)
+  std::filesystem::path run_directory{};  // absolute, 0700: sockets that QEMU makes
   Acceleration acceleration = Acceleration::automatic;
   std::chrono::milliseconds deadline{30'000};  // for one libvirt call
 };
 
 // What plugins and domain XML need to know of a host. Probed once per connection, in the background.
 struct HostFacts {
-  std::string arch;           // x86_64
-  std::string domain_type;    // kvm, qemu or test
-  std::string acceleration;   // kvm or tcg
-  std::string why_no_kvm;     // empty when KVM works
-  std::string emulator;       // path of QEMU; empty for test:///
+  std::string arch;          // x86_64
+  std::string domain_type;   // kvm, qemu or test
+  std::string acceleration;  // kvm or tcg
+  std::string why_no_kvm;    // empty when KVM works
+  std::string emulator;      // path of QEMU; empty for test:///
   bool embedded = false;
 };
 
@@ -53,7 +53,8 @@ class Listener {
 
 // Threads: every function may be called from any thread; each blocks for at most the deadline.
 // Errors: model::Error with hypervisor_unavailable (not connected now), hypervisor_timeout (deadline; the call may still take effect),
-// hypervisor_not_found, hypervisor_wrong_state, hypervisor_refused (libvirt rejects the XML), hypervisor_failed. libvirt's own text is in detail().
+// hypervisor_not_found, hypervisor_wrong_state, hypervisor_refused (libvirt rejects the XML), hypervisor_failed. libvirt's own text is in
+// detail().
 class Host {
  public:
   // Connects in the background and keeps reconnecting with back-off until destroyed. The listener must outlive the Host.
@@ -65,14 +66,14 @@ class Host {
   const std::string& name() const;
   bool connected() const;
   std::string why_disconnected() const;  // empty when connected
-  HostFacts facts();              // blocks (within the deadline) until the first probe is done; once connected, what was known stays known
+  HostFacts facts();  // blocks (within the deadline) until the first probe is done; once connected, what was known stays known
   unsigned long long calls() const;  // libvirt calls made so far; reads of the API must not move it
 
   void define(const std::string& domain_xml);  // validates against libvirt's schema
   void undefine(model::MachineId id);          // with NVRAM and snapshot metadata; absent is success
   void start(model::MachineId id);
-  void shutdown(model::MachineId id);          // asks the guest by ACPI
-  void destroy(model::MachineId id);           // at once; not running is success
+  void shutdown(model::MachineId id);  // asks the guest by ACPI
+  void destroy(model::MachineId id);   // at once; not running is success
   void suspend(model::MachineId id);
   void resume(model::MachineId id);
   model::Runtime state(model::MachineId id);

@@ -68,7 +68,8 @@ HostFacts probe_host(Session& session, const HostSettings& settings, bool embedd
   } else {
     facts.why_no_kvm = why_no_kvm(guest, settings, embedded);
   }
-  const bool kvm = settings.acceleration == Acceleration::kvm || (settings.acceleration == Acceleration::automatic && facts.why_no_kvm.empty());
+  const bool kvm =
+      settings.acceleration == Acceleration::kvm || (settings.acceleration == Acceleration::automatic && facts.why_no_kvm.empty());
   facts.domain_type = kvm ? "kvm" : "qemu";
   facts.acceleration = kvm ? "kvm" : "tcg";
   return facts;

@@ -186,9 +186,11 @@ KvmVerdict judge(int pipe) {
   if (!set_up) return {false, true, "KVM does not set up a guest in time"};
   if (set_up->failure != 0) return {false, true, because("KVM cannot set up a guest:", set_up->failure)};
   const auto ran = read_report(pipe, kRunDeadline);
-  if (!ran) return {false, true, fmt::format("KVM is there, but a guest of a few instructions did not end within {} ms", kRunDeadline.count())};
+  if (!ran)
+    return {false, true, fmt::format("KVM is there, but a guest of a few instructions did not end within {} ms", kRunDeadline.count())};
   if (ran->failure != 0) return {false, true, because("KVM cannot run a guest:", ran->failure)};
-  if (ran->exit_reason != 0) return {false, true, fmt::format("KVM is there, but a guest of a few instructions failed with exit reason {}", ran->exit_reason - 1)};
+  if (ran->exit_reason != 0)
+    return {false, true, fmt::format("KVM is there, but a guest of a few instructions failed with exit reason {}", ran->exit_reason - 1)};
   return {true, true, {}};
 }
 
@@ -207,7 +209,13 @@ KvmVerdict probe_kvm() {
   std::array<int, 2> pipe{};
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return {false, true, "KVM cannot be tried: " + std::generic_category().message(errno)};
   const pid_t child = ::fork();
-  if (child == 0) run_child(pipe[1]);
+  if (child == 0) {
+    // Should it get stuck, it must not hold the server's locks and sockets.
+    constexpr int kPipe = 3;
+    if (pipe[1] != kPipe) ::dup2(pipe[1], kPipe);
+    ::close_range(kPipe + 1, ~0U, 0);
+    run_child(kPipe);
+  }
   ::close(pipe[1]);
   KvmVerdict verdict = child > 0 ? judge(pipe[0]) : KvmVerdict{false, true, "KVM cannot be tried: no child process"};
   if (child > 0) put_away(child);

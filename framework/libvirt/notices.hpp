@@ -18,7 +18,7 @@ struct Notice {
   model::MachineId id;  // lifecycle
   int event = 0;        // virDomainEventType
   int detail = 0;
-  std::string why;      // lost
+  std::string why;  // lost
 };
 
 // A queue from callbacks, which must not block, to one reader. One for each session, so what an old session still says is heard by nobody.

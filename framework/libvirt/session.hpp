@@ -21,9 +21,9 @@ using Domain = std::unique_ptr<virDomain, FreeDomain>;
 
 using CallCount = std::atomic<unsigned long long>;
 
-// Every function blocks for as long as libvirt does, which can be for ever: call them on a CallPool, the constructor and the destructor too.
-// Threads: any, but with a daemon behind it only one at a time; why is said in lender.hpp.
-// Errors: model::Error as said in host.hpp. A failure that ends the connection is put into the notices as well.
+// Every function blocks for as long as libvirt does, which can be for ever: call them on a CallPool, the constructor and the destructor
+// too. Threads: any, but with a daemon behind it only one at a time; why is said in lender.hpp. Errors: model::Error as said in host.hpp. A
+// failure that ends the connection is put into the notices as well.
 class Session {
  public:
   enum class Role { listening, calling };
@@ -48,8 +48,8 @@ class Session {
   std::string capabilities();
   std::string driver();  // QEMU, TEST, …
 
-  void ping();             // asks the daemon for anything; is not counted
-  bool alive();            // false: the connection has ended; asks nobody
+  void ping();   // asks the daemon for anything; is not counted
+  bool alive();  // false: the connection has ended; asks nobody
   bool has_daemon() const { return daemon_; }
 
  private:

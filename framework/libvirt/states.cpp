@@ -17,16 +17,19 @@ namespace {
 using Words = std::span<const std::pair<int, std::string_view>>;
 
 constexpr std::pair<int, std::string_view> kShutoffReasons[] = {
-    {VIR_DOMAIN_SHUTOFF_SHUTDOWN, "shutdown"}, {VIR_DOMAIN_SHUTOFF_DESTROYED, "destroyed"}, {VIR_DOMAIN_SHUTOFF_CRASHED, "crashed"},
-    {VIR_DOMAIN_SHUTOFF_MIGRATED, "migrated"}, {VIR_DOMAIN_SHUTOFF_SAVED, "saved"},         {VIR_DOMAIN_SHUTOFF_FAILED, "failed"},
+    {VIR_DOMAIN_SHUTOFF_SHUTDOWN, "shutdown"},      {VIR_DOMAIN_SHUTOFF_DESTROYED, "destroyed"}, {VIR_DOMAIN_SHUTOFF_CRASHED, "crashed"},
+    {VIR_DOMAIN_SHUTOFF_MIGRATED, "migrated"},      {VIR_DOMAIN_SHUTOFF_SAVED, "saved"},         {VIR_DOMAIN_SHUTOFF_FAILED, "failed"},
     {VIR_DOMAIN_SHUTOFF_FROM_SNAPSHOT, "snapshot"}, {VIR_DOMAIN_SHUTOFF_DAEMON, "failed"},
 };
 
 // An emulator that dies is "failed" in the event and "crashed" in the state asked for later: one word for both.
 constexpr std::pair<int, std::string_view> kStoppedDetails[] = {
-    {VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN, "shutdown"}, {VIR_DOMAIN_EVENT_STOPPED_DESTROYED, "destroyed"},
-    {VIR_DOMAIN_EVENT_STOPPED_CRASHED, "crashed"},   {VIR_DOMAIN_EVENT_STOPPED_MIGRATED, "migrated"},
-    {VIR_DOMAIN_EVENT_STOPPED_SAVED, "saved"},       {VIR_DOMAIN_EVENT_STOPPED_FAILED, "crashed"},
+    {VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN, "shutdown"},
+    {VIR_DOMAIN_EVENT_STOPPED_DESTROYED, "destroyed"},
+    {VIR_DOMAIN_EVENT_STOPPED_CRASHED, "crashed"},
+    {VIR_DOMAIN_EVENT_STOPPED_MIGRATED, "migrated"},
+    {VIR_DOMAIN_EVENT_STOPPED_SAVED, "saved"},
+    {VIR_DOMAIN_EVENT_STOPPED_FAILED, "crashed"},
     {VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT, "snapshot"},
 };
 
@@ -40,10 +43,10 @@ constexpr std::pair<int, std::string_view> kPausedReasons[] = {
 };
 
 constexpr std::pair<int, std::string_view> kSuspendedDetails[] = {
-    {VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED, "migration"},      {VIR_DOMAIN_EVENT_SUSPENDED_IOERROR, "i/o error"},
-    {VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG, "watchdog"},       {VIR_DOMAIN_EVENT_SUSPENDED_RESTORED, "restored"},
-    {VIR_DOMAIN_EVENT_SUSPENDED_FROM_SNAPSHOT, "snapshot"},  {VIR_DOMAIN_EVENT_SUSPENDED_API_ERROR, "failed"},
-    {VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY, "migration"},      {VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY_FAILED, "migration"},
+    {VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED, "migration"},     {VIR_DOMAIN_EVENT_SUSPENDED_IOERROR, "i/o error"},
+    {VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG, "watchdog"},      {VIR_DOMAIN_EVENT_SUSPENDED_RESTORED, "restored"},
+    {VIR_DOMAIN_EVENT_SUSPENDED_FROM_SNAPSHOT, "snapshot"}, {VIR_DOMAIN_EVENT_SUSPENDED_API_ERROR, "failed"},
+    {VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY, "migration"},     {VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY_FAILED, "migration"},
 };
 
 std::string word(Words words, int key) {

@@ -28,7 +28,8 @@ class Owner {
     std::string program = VELOCITY_OWNER;
     std::string directory = root;
     std::array<char*, 3> arguments{program.data(), directory.data(), nullptr};
-    if (posix_spawn(&process_, program.c_str(), &actions, nullptr, arguments.data(), environ) != 0) throw std::runtime_error("cannot run the owner");
+    if (posix_spawn(&process_, program.c_str(), &actions, nullptr, arguments.data(), environ) != 0)
+      throw std::runtime_error("cannot run the owner");
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
   }

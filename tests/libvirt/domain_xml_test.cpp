@@ -45,7 +45,8 @@ TEST(DomainXml, ADiskWithoutABackingStoreGetsAnEmptyOne) {
   DomainParts parts = plain_machine();
   parts.allowed_files = {"/pools/a.qcow2"};
   parts.fragments.push_back(
-      {"devices", "<disk type='file'><driver type='qcow2'/><source file='/pools/a.qcow2'/><target dev='vda' bus='virtio'/></disk>", "test"});
+      {"devices", "<disk type='file'><driver type='qcow2'/><source file='/pools/a.qcow2'/><target dev='vda' bus='virtio'/></disk>",
+       "test"});
   const std::string xml = domain_xml(parts, tcg_host());
   EXPECT_NE(xml.find("<backingStore />"), std::string::npos) << xml;
   EXPECT_NE(xml.find("name=\"qemu\""), std::string::npos) << xml;

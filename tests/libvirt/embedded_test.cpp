@@ -29,7 +29,8 @@ class Embedded : public testing::Test {
 
   void connect() {
     diary_.forget();
-    host_ = std::make_unique<Host>(HostSettings{.root = root(), .run_directory = directory_->path(), .acceleration = Acceleration::tcg}, diary_);
+    host_ = std::make_unique<Host>(HostSettings{.root = root(), .run_directory = directory_->path(), .acceleration = Acceleration::tcg},
+                                   diary_);
     if (!diary_.hears("connected")) throw std::runtime_error(host_->why_disconnected());
   }
   void define() { host_->define(domain_xml(parts_, host_->facts())); }
@@ -40,7 +41,9 @@ class Embedded : public testing::Test {
   bool prints(const std::string& text) {
     return eventually(20s, [&] { return read_file(parts_.console_log).find(text) != std::string::npos; });
   }
-  bool hears(const std::string& state, std::chrono::milliseconds limit = 10s) { return diary_.hears("changed " + parts_.id.text() + " " + state, limit); }
+  bool hears(const std::string& state, std::chrono::milliseconds limit = 10s) {
+    return diary_.hears("changed " + parts_.id.text() + " " + state, limit);
+  }
 
   static inline std::unique_ptr<TemporaryDirectory> directory_;
   Diary diary_;
@@ -133,7 +136,8 @@ TEST_F(Embedded, AScreenIsASocketInTheRunDirectory) {
 TEST_F(Embedded, AFileThatIsNotThereFailsTheStartAndLeavesTheMachineStopped) {
   parts_.allowed_files.insert("/nonexistent.img");
   parts_.fragments.push_back(
-      {"devices", "<disk type='file'><driver type='raw'/><source file='/nonexistent.img'/><target dev='vda' bus='virtio'/></disk>", "test"});
+      {"devices", "<disk type='file'><driver type='raw'/><source file='/nonexistent.img'/><target dev='vda' bus='virtio'/></disk>",
+       "test"});
   define();
   EXPECT_EQ(code_of([&] { host_->start(parts_.id); }), ErrorCode::hypervisor_failed);
   EXPECT_EQ(host_->state(parts_.id).state, MachineState::STOPPED);

@@ -68,16 +68,21 @@ inline DomainParts efi_machine() {
 inline std::vector<Example> examples() {
   DomainParts kernel = plain_machine();
   kernel.allowed_files = {"/state/pools/vmlinuz", "/state/pools/initrd"};
-  kernel.fragments = {{"os",
-                       "<os><type arch='x86_64' machine='q35'>hvm</type><kernel>/state/pools/vmlinuz</kernel><initrd>/state/pools/initrd</initrd>"
-                       "<cmdline>console=ttyS0 &amp; quiet</cmdline></os>",
-                       "kboot"}};
+  kernel.fragments = {
+      {"os",
+       "<os><type arch='x86_64' machine='q35'>hvm</type><kernel>/state/pools/vmlinuz</kernel><initrd>/state/pools/initrd</initrd>"
+       "<cmdline>console=ttyS0 &amp; quiet</cmdline></os>",
+       "kboot"}};
   HostFacts kvm = tcg_host();
   kvm.domain_type = "kvm";
   kvm.acceleration = "kvm";
   kvm.why_no_kvm.clear();
-  return {{"plain", plain_machine(), tcg_host()}, {"plain_kvm", plain_machine(), kvm},       {"plain_test_driver", plain_machine(), test_host()},
-          {"efi", efi_machine(), tcg_host()},     {"efi_test_driver", efi_machine(), test_host()}, {"kernel", kernel, tcg_host()}};
+  return {{"plain", plain_machine(), tcg_host()},
+          {"plain_kvm", plain_machine(), kvm},
+          {"plain_test_driver", plain_machine(), test_host()},
+          {"efi", efi_machine(), tcg_host()},
+          {"efi_test_driver", efi_machine(), test_host()},
+          {"kernel", kernel, tcg_host()}};
 }
 
 }  // namespace velocity::libvirt

@@ -137,9 +137,10 @@ inline DomainParts tiny_machine(const std::filesystem::path& directory) {
   parts.console_log = directory / (parts.id.text() + ".log");
   parts.run_directory = directory;
   parts.allowed_files = {VELOCITY_TINY_KERNEL};
-  parts.fragments = {{"os",
-                      "<os><type arch='x86_64' machine='q35'>hvm</type><kernel>" VELOCITY_TINY_KERNEL "</kernel><cmdline>hello</cmdline></os>", "test"},
-                     {"features", "<features><acpi/></features>", "test"}};
+  parts.fragments = {
+      {"os", "<os><type arch='x86_64' machine='q35'>hvm</type><kernel>" VELOCITY_TINY_KERNEL "</kernel><cmdline>hello</cmdline></os>",
+       "test"},
+      {"features", "<features><acpi/></features>", "test"}};
   return parts;
 }
 

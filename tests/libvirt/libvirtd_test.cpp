@@ -22,11 +22,12 @@ class Libvirtd : public testing::Test {
     if (std::system("command -v libvirtd >/dev/null") != 0) GTEST_SKIP() << "libvirtd is not installed (package libvirt-daemon)";
     prepare_embedded(directory_.path() / "c");
     run_daemon();
-    host_ = std::make_unique<Host>(HostSettings{.uri = "qemu+unix:///system?socket=" + (directory_.path() / "d/socket/libvirt-sock").string(),
-                                                .run_directory = directory_.path(),
-                                                .acceleration = Acceleration::tcg,
-                                                .deadline = 2s},
-                                   diary_);
+    host_ =
+        std::make_unique<Host>(HostSettings{.uri = "qemu+unix:///system?socket=" + (directory_.path() / "d/socket/libvirt-sock").string(),
+                                            .run_directory = directory_.path(),
+                                            .acceleration = Acceleration::tcg,
+                                            .deadline = 2s},
+                               diary_);
     ASSERT_TRUE(diary_.hears("connected", 30s)) << host_->why_disconnected();
     // The first probe of a fresh libvirtd takes longer than this deadline on a busy machine.
     ASSERT_TRUE(eventually(30s, [this] { return code_of([this] { host_->facts(); }) == ErrorCode::server_internal; }));

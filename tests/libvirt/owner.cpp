@@ -1,5 +1,6 @@
 // A process that owns an embedded root, for tests that kill it: writes what its listener hears to stdout, one line each, and does what
 // stdin says: "define FILE", "start ID", "destroy ID", "undefine ID". Each command is answered by "done" or "failed: …".
+#include <fstream>
 #include <iostream>
 #include <mutex>
 #include <sstream>
@@ -7,8 +8,6 @@
 
 #include "framework/libvirt/host.hpp"
 #include "framework/model/names.hpp"
-
-#include <fstream>
 
 namespace {
 
@@ -30,7 +29,9 @@ class Speaker : public libvirt::Listener {
   }
 
  private:
-  static std::string text(const libvirt::DomainState& domain) { return domain.id.text() + " " + std::string(model::name(domain.runtime.state)); }
+  static std::string text(const libvirt::DomainState& domain) {
+    return domain.id.text() + " " + std::string(model::name(domain.runtime.state));
+  }
   std::mutex mutex_;
 };
 

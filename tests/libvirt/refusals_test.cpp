@@ -7,10 +7,10 @@ namespace velocity::libvirt {
 namespace {
 
 struct Refusal {
-  std::string name;     // of the test
+  std::string name;  // of the test
   std::string section;
   std::string xml;
-  std::string names;    // what the message must name
+  std::string names;  // what the message must name
 };
 
 std::ostream& operator<<(std::ostream& out, const Refusal& refusal) { return out << refusal.name; }
@@ -32,14 +32,18 @@ std::vector<Refusal> refusals() {
       {"AKernelOfTheHost", "os", "<os><type>hvm</type><kernel>/boot/vmlinuz</kernel></os>", "os/kernel"},
       {"AnInitrdOfTheHost", "os", "<os><type>hvm</type><initrd>/etc/shadow</initrd></os>", "os/initrd"},
       {"ALoaderThatIsNoFirmware", "os", "<os><type>hvm</type><loader readonly='yes' type='pflash'>/etc/shadow</loader></os>", "os/loader"},
-      {"ALoaderOutOfTheFirmware", "os", "<os><type>hvm</type><loader readonly='yes'>/usr/share/OVMF/../../../etc/shadow</loader></os>", "os/loader"},
-      {"AWritableLoader", "os", "<os><type>hvm</type><loader readonly='no'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader></os>", "os/loader/@readonly"},
+      {"ALoaderOutOfTheFirmware", "os", "<os><type>hvm</type><loader readonly='yes'>/usr/share/OVMF/../../../etc/shadow</loader></os>",
+       "os/loader"},
+      {"AWritableLoader", "os", "<os><type>hvm</type><loader readonly='no'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader></os>",
+       "os/loader/@readonly"},
       {"AnotherMachinesNvram", "os", "<os><type>hvm</type><nvram>/state/nvram/other.fd</nvram></os>", "os/nvram"},
       {"ATemplateThatIsNoFirmware", "os", "<os><type>hvm</type><nvram template='/etc/shadow'/></os>", "os/nvram/@template"},
       {"ADeviceTree", "os", "<os><type>hvm</type><dtb>/etc/shadow</dtb></os>", "os/dtb"},
       {"AnAcpiTable", "os", "<os><type>hvm</type><acpi><table type='slic'>/etc/shadow</table></acpi></os>", "os/acpi"},
-      {"ABackingFile", "devices", disk(kGood + "<backingStore type='file'><format type='raw'/><source file='/etc/shadow'/></backingStore>"), "devices/disk/backingStore/@type"},
-      {"ABackingFileWithoutAType", "devices", disk(kGood + "<backingStore><source file='/etc/shadow'/></backingStore>"), "devices/disk/backingStore/source"},
+      {"ABackingFile", "devices", disk(kGood + "<backingStore type='file'><format type='raw'/><source file='/etc/shadow'/></backingStore>"),
+       "devices/disk/backingStore/@type"},
+      {"ABackingFileWithoutAType", "devices", disk(kGood + "<backingStore><source file='/etc/shadow'/></backingStore>"),
+       "devices/disk/backingStore/source"},
       {"AMirror", "devices", disk(kGood + "<mirror type='file' file='/etc/shadow'/>"), "devices/disk/mirror"},
       {"ASecondSource", "devices", disk(kGood + kGood), "devices/disk/source"},
       // Devices of the host.
@@ -52,21 +56,26 @@ std::vector<Refusal> refusals() {
       {"AHostDirectory", "devices", "<filesystem type='mount'><source dir='/'/><target dir='x'/></filesystem>", "devices/filesystem"},
       {"AnInputDeviceOfTheHost", "devices", "<input type='evdev'><source dev='/dev/input/event0'/></input>", "devices/input/@type"},
       {"ATpmOfTheHost", "devices", "<tpm model='tpm-tis'><backend type='passthrough'/></tpm>", "devices/tpm/backend/@type"},
-      {"ARenderNode", "devices", "<video><model type='virtio'><acceleration rendernode='/dev/dri/card0'/></model></video>", "devices/video/model/acceleration"},
+      {"ARenderNode", "devices", "<video><model type='virtio'><acceleration rendernode='/dev/dri/card0'/></model></video>",
+       "devices/video/model/acceleration"},
       {"AudioOfTheHost", "devices", "<audio id='1' type='file' path='/etc/x'/>", "devices/audio/@type"},
       {"SharedMemory", "devices", "<shmem name='x'/>", "devices/shmem"},
       // Programs and options of the emulator.
       {"AnEmulator", "devices", "<emulator>/bin/sh</emulator>", "devices/emulator"},
-      {"AQemuCommandLine", "devices", "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:arg value='-S'/></qemu:commandline>", "devices/qemu:commandline"},
+      {"AQemuCommandLine", "devices",
+       "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:arg value='-S'/></qemu:commandline>",
+       "devices/qemu:commandline"},
       {"AnInterfaceScript", "devices", "<interface type='user'><script path='/bin/sh'/></interface>", "devices/interface/script"},
-      {"AnInterfaceBackend", "devices", "<interface type='user'><backend type='passt' logFile='/etc/x'/></interface>", "devices/interface/backend"},
+      {"AnInterfaceBackend", "devices", "<interface type='user'><backend type='passt' logFile='/etc/x'/></interface>",
+       "devices/interface/backend"},
       // The host's network.
       {"ABridge", "devices", "<interface type='bridge'><source bridge='br0'/></interface>", "devices/interface/@type"},
       {"ADirectInterface", "devices", "<interface type='direct'><source dev='eth0'/></interface>", "devices/interface/@type"},
       {"AGraphicsListener", "devices", "<graphics type='vnc' port='5900' listen='0.0.0.0'/>", "devices/graphics"},
       // What the core owns.
       {"ASecurityLabel", "devices", disk(kGood + "<seclabel relabel='no'/>"), "devices/disk/seclabel"},
-      {"ASecurityLabelOfTheSource", "devices", disk("<source file='/pools/good.img'><seclabel model='dac' relabel='no'/></source>"), "devices/disk/source/seclabel"},
+      {"ASecurityLabelOfTheSource", "devices", disk("<source file='/pools/good.img'><seclabel model='dac' relabel='no'/></source>"),
+       "devices/disk/source/seclabel"},
       {"ADomainsSecurityLabel", "seclabel", "<seclabel type='none'/>", "seclabel"},
       {"AName", "name", "<name>x</name>", "name"},
       {"Metadata", "metadata", "<metadata/>", "metadata"},
@@ -82,7 +91,8 @@ std::vector<Refusal> refusals() {
       {"ADiskWithoutADriver", "devices", "<disk type='file'>" + kGood + "</disk>", "devices/disk/driver/@type"},
       {"AFormatThatFollowsLinks", "devices", "<disk type='file'><driver type='vmdk'/>" + kGood + "</disk>", "devices/disk/driver/@type"},
       {"TwoDrivers", "devices", "<disk type='file'><driver type='raw'/><driver type='qcow2'/>" + kGood + "</disk>", "devices/disk/driver"},
-      {"ABootOrderGivenTwice", "devices", disk(kGood + "<boot order='1'/>") + disk(kGood + "<boot order='1'/>"), "devices/disk/boot/@order"},
+      {"ABootOrderGivenTwice", "devices", disk(kGood + "<boot order='1'/>") + disk(kGood + "<boot order='1'/>"),
+       "devices/disk/boot/@order"},
       // XML as such.
       {"AnotherElementThanTheSections", "os", "<devices><emulator>/bin/sh</emulator></devices>", "devices"},
       {"ASectionGivenTwice", "os", "<os><type>hvm</type></os><os><type>hvm</type></os>", "os"},
