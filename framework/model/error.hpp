@@ -42,9 +42,7 @@ namespace velocity::model {
   X(group_protected, "group.protected")                          \
   X(catalog_denied, "catalog.denied")                            \
   X(catalog_not_found, "catalog.not_found")                      \
-  X(catalog_label_taken, "catalog.label_taken")                  \
   X(share_not_found, "share.not_found")                          \
-  X(resource_denied, "resource.denied")                          \
   X(resource_not_found, "resource.not_found")                    \
   X(resource_label_taken, "resource.label_taken")                \
   X(resource_in_use, "resource.in_use")                          \

@@ -10,23 +10,40 @@ namespace {
 constexpr std::size_t kMaxNameBytes = 256;
 constexpr std::size_t kMaxNameCharacters = 64;
 
-std::size_t characters(std::string_view utf8) {
-  std::size_t count = 0;
-  for (const unsigned char c : utf8)
-    if ((c & 0xc0) != 0x80) ++count;
-  return count;
+// The code points of a text (RFC 3629), or nothing when it is not UTF-8.
+std::optional<std::u32string> decode(std::string_view utf8) {
+  std::u32string points;
+  for (std::size_t i = 0; i < utf8.size();) {
+    const auto lead = static_cast<unsigned char>(utf8[i++]);
+    const int more = lead < 0x80 ? 0 : lead < 0xc2 ? -1 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : lead < 0xf5 ? 3 : -1;
+    if (more < 0 || i + static_cast<std::size_t>(more) > utf8.size()) return std::nullopt;
+    char32_t point = more == 0 ? lead : lead & (0x3f >> more);
+    for (int k = 0; k < more; ++k) {
+      const auto next = static_cast<unsigned char>(utf8[i++]);
+      if ((next & 0xc0) != 0x80) return std::nullopt;
+      point = (point << 6) | (next & 0x3f);
+    }
+    constexpr char32_t kLeast[] = {0, 0x80, 0x800, 0x10000};
+    if (point < kLeast[more] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000)) return std::nullopt;
+    points.push_back(point);
+  }
+  return points;
 }
 
 }  // namespace
 
 std::optional<std::string> name_fault(std::string_view name) {
   if (name.empty()) return "must not be empty";
-  if (name.size() > kMaxNameBytes || characters(name) > kMaxNameCharacters) return "must have at most 64 characters";
+  if (name.size() > kMaxNameBytes) return "must have at most 64 characters";
+  const auto points = decode(name);
+  if (!points) return "must be UTF-8";
+  if (points->size() > kMaxNameCharacters) return "must have at most 64 characters";
   if (name == "." || name == "..") return "must not be \".\" or \"..\"";
   if (name.front() == ' ' || name.back() == ' ') return "must not begin or end with a space";
-  for (const unsigned char c : name) {
-    if (c < 0x20 || c == 0x7f) return "must not have control characters";
-    if (c == '/') return "must not have a slash";
+  for (const auto point : *points) {
+    if (point < 0x20 || (point >= 0x7f && point < 0xa0)) return "must not have control characters";
+    if (point == '/') return "must not have a slash";
+    if ((point & 0xfffe) == 0xfffe) return "must not have code points that are no characters";
   }
   return std::nullopt;
 }

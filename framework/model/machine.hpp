@@ -32,7 +32,8 @@ struct Machine {
   MachineId id;
   std::string name;  // unique in its catalog
   CatalogId catalog;
-  std::string type;  // a plugin's VM type, for example efi
+  std::string type;    // a plugin's VM type, for example efi
+  std::string plugin;  // the plugin that brought the type: named when it is gone
   int cpu_count = 1;
   int memory_mb = 0;  // MiB
   std::vector<Display> displays;

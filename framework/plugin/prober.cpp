@@ -35,12 +35,7 @@ Refusal impossible(std::string why) {
 class Child {
  public:
   ~Child() {
-    if (pid_ > 0) {
-      kill(-pid_, SIGKILL);  // it leads a process group of its own: what it has started goes with it
-      kill(pid_, SIGKILL);
-      while (!reaped_ && waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-      }
-    }
+    if (pid_ > 0 && !reaped_) wait();
     for (const int fd : {answer_, alive_})
       if (fd >= 0) close(fd);
   }
@@ -75,8 +70,11 @@ class Child {
     }
   }
 
+  // Ends it, should it still run, and all that it has started: it leads a process group of its own.
   int wait() {
     int status = 0;
+    kill(-pid_, SIGKILL);
+    kill(pid_, SIGKILL);
     while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
     }
     reaped_ = true;

@@ -100,10 +100,10 @@ model::User Accounts::alter_user(const Caller& caller, Uid uid, const UserChange
     }
     if (wanted.password) user.password_hash = hash;
     change.put(user);
-    if (wanted.password && !oneself) {  // whoever had the old password is out
+    if (wanted.password) {  // whoever had the old password is out; only the one who changes it stays
       std::vector<model::AuthkeyHash> keys;
       change.picture().authkeys.visit_all([&](const auto& key_hash, const auto& key) {
-        if (key->uid == uid) keys.push_back(key_hash);
+        if (key->uid == uid && !(oneself && key_hash == caller.authkey())) keys.push_back(key_hash);
       });
       for (const auto& key : keys) change.erase(key);
     }
@@ -125,6 +125,9 @@ void Accounts::remove_user(const Caller& caller, Uid uid) {
   inventory_.change([&](Change& change) {
     const auto user = check(change.picture());
     doomed = removal_.mark_group(change, user->own_group);
+    change.picture().uploads.visit_all([&](const auto& id, const auto& upload) {
+      if (upload->user == uid) doomed.uploads.push_back(id);  // into whatever group
+    });
     change.erase(uid);
   });
   removal_.carry_out(doomed);

@@ -9,15 +9,17 @@ namespace velocity::service {
 
 class Caller {
  public:
-  explicit Caller(std::shared_ptr<const model::User> user) : user_(std::move(user)) {}
+  explicit Caller(std::shared_ptr<const model::User> user, const model::AuthkeyHash& authkey = {}) : user_(std::move(user)), authkey_(authkey) {}
   model::Uid uid() const { return user_->uid; }
   const model::User& user() const { return *user_; }
+  const model::AuthkeyHash& authkey() const { return authkey_; }  // the key that the request came with
   bool is_root() const { return user_->groups.count(model::kRootGroup) > 0; }
   bool in(model::Gid group) const { return is_root() || user_->groups.count(group) > 0; }  // root is in all
   bool member_of(model::Gid group) const { return user_->groups.count(group) > 0; }        // to the letter
 
  private:
   std::shared_ptr<const model::User> user_;
+  model::AuthkeyHash authkey_;
 };
 
 }  // namespace velocity::service

@@ -49,10 +49,7 @@ void Catalogs::remove(const Caller& caller, model::CatalogId id) {
   Access(*inventory_.picture(), caller).catalog(id);
   removal_.require_hypervisor();
   Doomed doomed;
-  inventory_.change([&](Change& change) {
-    Access(change.picture(), caller).catalog(id);
-    doomed = removal_.mark_catalog(change, id);
-  });
+  inventory_.change([&](Change& change) { doomed = removal_.mark(change, Access(change.picture(), caller).catalog(id)); });
   removal_.carry_out(doomed);
 }
 

@@ -181,7 +181,6 @@ void Inventory::publish(const std::function<void(Picture&)>& edit) {
     const std::lock_guard lock(publish_mutex_);
     Picture next = *picture_;
     edit(next);
-    ++next.generation;
     picture_ = std::make_shared<const Picture>(std::move(next));
   }
   published_.notify_all();
@@ -197,11 +196,9 @@ void Inventory::change(const std::function<void(Change&)>& edit) {
     // What the hypervisor said meanwhile is newer than the copy that the change began with.
     auto observations = std::move(current.observations);
     const auto connected = current.connected;
-    const auto generation = current.generation;
     current = std::move(change.next_);
     current.observations = std::move(observations);
     current.connected = connected;
-    current.generation = generation;
   });
 }
 
@@ -216,6 +213,12 @@ void Inventory::observe_all(const std::vector<std::pair<model::MachineId, model:
 
 void Inventory::observe(model::MachineId id, const model::Runtime& runtime) {
   publish([&](Picture& picture) { picture.observations.set(id, seen(picture.observations, id, runtime)); });
+}
+
+void Inventory::observe_unless_news(model::MachineId id, const model::Runtime& runtime, const std::shared_ptr<const Observation>& before) {
+  publish([&](Picture& picture) {
+    if (picture.observations.find(id) == before) picture.observations.set(id, seen(picture.observations, id, runtime));
+  });
 }
 
 void Inventory::forget(model::MachineId id) {

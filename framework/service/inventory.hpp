@@ -55,8 +55,7 @@ struct Picture {
   SharedMap<Use, model::Attachment> uses;
 
   SharedMap<model::MachineId, Observation> observations;
-  bool connected = false;        // false: observations are what was last known
-  std::uint64_t generation = 0;  // moves with every change of anything above
+  bool connected = false;  // false: observations are what was last known
 
   model::Runtime runtime(model::MachineId id) const;
 };
@@ -106,6 +105,8 @@ class Inventory {
   // What the hypervisor says; nothing of it is stored.
   void observe_all(const std::vector<std::pair<model::MachineId, model::Runtime>>& domains);
   void observe(model::MachineId id, const model::Runtime& runtime);
+  // For who asked the hypervisor instead of being told: counts only when nothing was heard of the machine since `before` was its observation.
+  void observe_unless_news(model::MachineId id, const model::Runtime& runtime, const std::shared_ptr<const Observation>& before);
   void forget(model::MachineId id);  // it has no domain any more
   void lose_sight();  // the hypervisor is away
   void set_passing(model::MachineId id, std::optional<model::MachineState> state);

@@ -95,6 +95,7 @@ Created Machines::create(const Caller& caller, model::Machine wanted) {
   removal_.require_hypervisor();
   if (const auto verdict = availability(*type, host_); !verdict.available) throw Error(ErrorCode::type_unavailable, verdict.why_not);
   wanted.id = MachineId::random();
+  wanted.plugin = type->info().plugin;
   wanted.spec = type->validate(wanted.spec);
   wanted.created = static_cast<std::int64_t>(std::time(nullptr));
   wanted.phase = Phase::creating;
@@ -108,9 +109,15 @@ Created Machines::create(const Caller& caller, model::Machine wanted) {
   try {
     host_.define(xml);
     wanted.phase = Phase::ready;
-    inventory_.change([&](Change& change) { change.put(wanted); });
-  } catch (...) {
-    removal_.undo(wanted);
+    inventory_.change([&](Change& change) {
+      // Its catalog may have been removed meanwhile, and this machine been marked with it.
+      const auto row = change.picture().machines.find(wanted.id);
+      if (!row || row->phase != Phase::creating) throw not_found(ErrorCode::catalog_not_found, "catalog", wanted.catalog.text());
+      change.put(wanted);
+    });
+  } catch (const Error& error) {
+    // After a timeout the domain may still come: the recovery takes it back when it is known what became of it.
+    if (error.code() != ErrorCode::hypervisor_timeout) removal_.undo(wanted);
     throw;
   }
   Created created{wanted.id, {}};
@@ -122,10 +129,7 @@ void Machines::remove(const Caller& caller, MachineId id) {
   Access(*inventory_.picture(), caller).machine(id, Permission::remove);
   removal_.require_hypervisor();
   Doomed doomed;
-  inventory_.change([&](Change& change) {
-    Access(change.picture(), caller).machine(id, Permission::remove);
-    doomed = removal_.mark_machine(change, id);
-  });
+  inventory_.change([&](Change& change) { doomed = removal_.mark(change, Access(change.picture(), caller).machine(id, Permission::remove)); });
   removal_.carry_out(doomed);
 }
 
@@ -134,7 +138,7 @@ MachineView Machines::view(const Picture& picture, std::shared_ptr<const model::
   view.runtime = picture.runtime(view.machine->id);
   if (!registry_.find_vm_type(view.machine->type)) {
     view.available = false;
-    view.why_not = fmt::format("no loaded plugin brings the type \"{}\"", view.machine->type);
+    view.why_not = fmt::format("the plugin {}, which brings the type \"{}\", is not installed", view.machine->plugin, view.machine->type);
   }
   return view;
 }

@@ -87,8 +87,8 @@ class Passing {
 
 }  // namespace
 
-// Half of the workers at most may wait for a guest; the others go on serving.
-constexpr std::ptrdiff_t kMostWaiting = 8;
+// Of 16 workers at most 4 wait for a guest here, 3 for their turn (turns.cpp) and 8 for the hypervisor: reads are always served.
+constexpr std::ptrdiff_t kMostWaiting = 4;
 
 Power::Power(Inventory& inventory, libvirt::Host& host, Turns& turns) : inventory_(inventory), host_(host), turns_(turns), waiting_(kMostWaiting) {}
 
@@ -126,16 +126,14 @@ StateAnswer Power::apply(MachineId id, const StateChange& wanted, bool may_alter
       passing.stay();
       return {inventory_.picture()->runtime(id).state, false};
     }
-    inventory_.observe(id, host_.state(id));
-    return {inventory_.picture()->observations.find(id)->seen.state, false};
+    return {look(id).state, false};
   } catch (const Error& error) {
     switch (error.code()) {
       case ErrorCode::hypervisor_unavailable:
       case ErrorCode::hypervisor_timeout:
         throw;
       case ErrorCode::hypervisor_wrong_state: {  // it moved by itself meanwhile: what is true now?
-        const auto truth = host_.state(id);
-        inventory_.observe(id, truth);
+        const auto truth = look(id);
         if (truth.state == wanted.target) return {truth.state, false};
         throw impossible(id, wanted.target, truth.state);
       }
@@ -144,6 +142,14 @@ StateAnswer Power::apply(MachineId id, const StateChange& wanted, bool may_alter
         throw failed(error, id, current, may_alter);
     }
   }
+}
+
+// The event of a change may come a moment after the call that made it has returned: ask.
+model::Runtime Power::look(MachineId id) {
+  const auto before = inventory_.picture()->observations.find(id);
+  inventory_.observe_unless_news(id, host_.state(id), before);
+  const auto now = inventory_.picture()->observations.find(id);
+  return now ? now->seen : model::Runtime{};
 }
 
 }  // namespace velocity::service

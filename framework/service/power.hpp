@@ -36,6 +36,7 @@ class Power {
   void start_at_boot(model::MachineId id);  // autostart: no caller
 
  private:
+  model::Runtime look(model::MachineId id);
   StateAnswer apply(model::MachineId id, const StateChange& change, bool may_alter);
   Inventory& inventory_;
   libvirt::Host& host_;

@@ -33,16 +33,24 @@ void guarded(const char* what, Work work) {
 Recovery::Recovery(World world) : world_(world) {
   world_.uploads.sweep();
   thread_ = std::thread([this] { run(); });
+  // Laundering a large image must not keep machines from being mended.
+  uploads_thread_ = std::thread([this] {
+    guarded("uploads", [this] {
+      world_.uploads.finish_complete([this](int) {
+        if (stopping_) throw model::Error(model::ErrorCode::server_busy, "the server stops");
+      });
+    });
+  });
 }
 
 Recovery::~Recovery() {
   stopping_ = true;
   world_.observer.wake();
   thread_.join();
+  uploads_thread_.join();
 }
 
 void Recovery::run() {
-  guarded("uploads", [this] { world_.uploads.finish_complete(); });
   guarded("files", [this] { recover_files(); });
   auto last_round = steady_clock::now();
   while (!stopping_) {
@@ -60,6 +68,11 @@ void Recovery::run() {
 
 // Images that no row knows are put aside, never deleted: they may be all that is left of something.
 void Recovery::recover_files() {
+  guarded("unfinished resources", [this] {
+    Doomed doomed;
+    doomed.resources = world_.removal.left_over().resources;
+    world_.removal.carry_out(doomed);
+  });
   const auto files = world_.volumes.list();
   const auto picture = world_.inventory.picture();  // taken after the list, so that a volume being made now is known
   std::set<model::ResourceId> expected;
@@ -80,7 +93,12 @@ void Recovery::reconcile() {
     spdlog::info("recovery: finishing {} changes that were left half-way", count);
     world_.removal.carry_out(doomed);
   });
+  const auto before = world_.inventory.picture();
   const auto domains = world_.host.list();
+  for (const auto& domain : domains) {  // should an event have been lost
+    const auto known = before->observations.find(domain.id);
+    if (!known || known->seen.state != domain.runtime.state) world_.inventory.observe_unless_news(domain.id, domain.runtime, known);
+  }
   guarded("missing domains", [&] { define_missing(domains); });
   report_foreign(domains);
   if (!std::exchange(autostarted_, true)) autostart();
@@ -122,10 +140,13 @@ void Recovery::autostart() {
 }
 
 void Recovery::bound_logs() {
-  const auto picture = world_.inventory.picture();
-  picture->machines.visit_all([&](const auto& id, const auto&) {
-    if (picture->runtime(id).state != model::MachineState::STOPPED) bound_console_log(world_.blueprint.files(id).console_log);
+  std::set<model::MachineId> writing;
+  world_.inventory.picture()->observations.visit_all([&](const auto& id, const auto& observation) {
+    if (observation->seen.state != model::MachineState::STOPPED) writing.insert(id);
   });
+  auto due = writing;
+  due.merge(std::exchange(wrote_, std::move(writing)));  // once more after a stop
+  for (const auto& id : due) bound_console_log(world_.blueprint.files(id).console_log);
 }
 
 // A guest that does not react to the power button runs on, and its state says so.
@@ -137,8 +158,8 @@ void Recovery::end_unheard_stops() {
     const auto turn = world_.turns.take_if_free(id.uuid());
     if (!turn) return;
     spdlog::warn("the guest of {} did not react to the request to shut down", id.text());
+    world_.inventory.observe_unless_news(id, {observation->seen.state, "the guest did not react to the request to shut down"}, observation);
     world_.inventory.set_passing(id, std::nullopt);
-    world_.inventory.observe(id, {observation->seen.state, "the guest did not react to the request to shut down"});
   });
 }
 

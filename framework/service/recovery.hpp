@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <set>
 #include <thread>
 
 #include "framework/service/blueprint.hpp"
@@ -49,7 +50,9 @@ class Recovery {
   std::atomic<bool> stopping_{false};
   std::atomic<int> rounds_{0};
   bool autostarted_ = false;
+  std::set<model::MachineId> wrote_;  // whose guests ran at the last look at the logs
   std::thread thread_;
+  std::thread uploads_thread_;
 };
 
 }  // namespace velocity::service

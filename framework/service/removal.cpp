@@ -36,6 +36,53 @@ std::optional<model::MachineId> user_of(const Picture& picture, model::ResourceI
   return user;
 }
 
+Doomed mark_machine(Change& change, model::MachineId id) {
+  auto machine = *change.picture().machines.find(id);
+  machine.phase = Phase::deleting;
+  change.put(machine);
+  Doomed doomed;
+  doomed.machines = {id};
+  return doomed;
+}
+
+std::vector<model::MachineId> machines_in(const Picture& picture, model::CatalogId id) {
+  std::vector<model::MachineId> machines;
+  picture.machine_names.visit_from({id, ""}, [&](const Picture::NameInCatalog& key, const auto& machine) {
+    if (key.first == id) machines.push_back(*machine);
+    return key.first == id;
+  });
+  return machines;
+}
+
+Doomed mark_catalog(Change& change, model::CatalogId id) {
+  Doomed doomed;
+  doomed.catalogs = {id};
+  for (const auto& machine : machines_in(change.picture(), id)) append(doomed, mark_machine(change, machine));
+  auto catalog = *change.picture().catalogs.find(id);
+  catalog.phase = Phase::deleting;
+  change.put(catalog);
+  return doomed;
+}
+
+bool owns_anything(const Picture& picture, model::Gid gid) {
+  bool owns = false;
+  picture.catalogs.visit_all([&](const auto&, const auto& catalog) { owns = owns || catalog->group == gid; });
+  picture.resources.visit_all([&](const auto&, const auto& resource) { owns = owns || resource->group == gid; });
+  return owns;
+}
+
+// Rows go when nothing refers to them any more; what stays is for the next round.
+void erase_rows(Change& change, const Doomed& done, const Doomed& doomed) {
+  const auto& picture = change.picture();
+  for (const auto& id : done.machines) change.erase(id);
+  for (const auto& id : done.resources)
+    if (!user_of(picture, id, {})) change.erase(id);
+  for (const auto& id : doomed.catalogs)
+    if (machines_in(picture, id).empty()) change.erase(id);
+  for (const auto& gid : doomed.groups)
+    if (!owns_anything(picture, gid)) change.erase(gid);
+}
+
 template <class Map, class IdType>
 bool unfinished(const Map& map, const IdType& id) {
   const auto row = map.find(id);
@@ -58,40 +105,20 @@ void Removal::require_hypervisor() const {
   if (!host_.connected()) throw Error(ErrorCode::hypervisor_unavailable, "The hypervisor cannot be reached now. Nothing was changed", host_.why_disconnected());
 }
 
-Doomed Removal::mark_machine(Change& change, model::MachineId id) const {
-  auto machine = *change.picture().machines.find(id);
-  machine.phase = Phase::deleting;
-  change.put(machine);
-  Doomed doomed;
-  doomed.machines = {id};
-  return doomed;
-}
+Doomed Removal::mark(Change& change, const Authorized<model::Machine>& machine) const { return mark_machine(change, machine->id); }
 
-Doomed Removal::mark_resource(Change& change, model::ResourceId id) const {
-  if (const auto user = user_of(change.picture(), id, {}))
+Doomed Removal::mark(Change& change, const Authorized<model::Resource>& resource) const {
+  if (const auto user = user_of(change.picture(), resource->id, {}))
     throw Error(ErrorCode::resource_in_use, fmt::format("The virtual machine {} uses it", user->text())).with("vmid", user->text());
-  auto resource = *change.picture().resources.find(id);
-  resource.phase = Phase::deleting;
-  change.put(resource);
+  auto marked = *resource;
+  marked.phase = Phase::deleting;
+  change.put(marked);
   Doomed doomed;
-  doomed.resources = {id};
+  doomed.resources = {resource->id};
   return doomed;
 }
 
-Doomed Removal::mark_catalog(Change& change, model::CatalogId id) const {
-  Doomed doomed;
-  doomed.catalogs = {id};
-  std::vector<model::MachineId> machines;
-  change.picture().machine_names.visit_from({id, ""}, [&](const Picture::NameInCatalog& key, const auto& machine) {
-    if (key.first == id) machines.push_back(*machine);
-    return key.first == id;
-  });
-  for (const auto& machine : machines) append(doomed, mark_machine(change, machine));
-  auto catalog = *change.picture().catalogs.find(id);
-  catalog.phase = Phase::deleting;
-  change.put(catalog);
-  return doomed;
-}
+Doomed Removal::mark(Change& change, const Authorized<model::Catalog>& catalog) const { return mark_catalog(change, catalog->id); }
 
 Doomed Removal::mark_group(Change& change, model::Gid gid) const {
   Doomed doomed;
@@ -145,17 +172,13 @@ void Removal::carry_out(const Doomed& doomed) {
       const auto turn = turns_.take(id.uuid());
       const auto resource = inventory_.picture()->resources.find(id);
       if (!resource || resource->phase == Phase::ready) return;
+      if (user_of(*inventory_.picture(), id, {done.machines.begin(), done.machines.end()}))
+        throw Error(ErrorCode::resource_in_use, "A virtual machine that could not be removed yet still has it");
       remove_effects(*resource);
       done.resources.push_back(id);
     });
   for (const auto& id : doomed.uploads) attempt([&] { remove_file(incoming_ / id.text()); });
-  inventory_.change([&](Change& change) {
-    for (const auto& id : done.machines) change.erase(id);
-    for (const auto& id : done.resources) change.erase(id);
-    if (failure) return;
-    for (const auto& id : doomed.catalogs) change.erase(id);
-    for (const auto& gid : doomed.groups) change.erase(gid);
-  });
+  inventory_.change([&](Change& change) { erase_rows(change, done, doomed); });
   if (failure) std::rethrow_exception(failure);
 }
 

@@ -7,6 +7,7 @@
 
 #include "framework/libvirt/host.hpp"
 #include "framework/plugin/registry.hpp"
+#include "framework/service/access.hpp"
 #include "framework/service/blueprint.hpp"
 #include "framework/service/inventory.hpp"
 #include "framework/service/turns.hpp"
@@ -28,10 +29,10 @@ class Removal {
           storage::Volumes& volumes, Turns& turns, std::filesystem::path incoming);
 
   // Inside a change: mark the thing and what hangs on it. resource_in_use with `vmid` when a machine that stays uses a resource that would go.
-  Doomed mark_machine(Change& change, model::MachineId id) const;
-  Doomed mark_resource(Change& change, model::ResourceId id) const;
-  Doomed mark_catalog(Change& change, model::CatalogId id) const;
-  Doomed mark_group(Change& change, model::Gid gid) const;
+  Doomed mark(Change& change, const Authorized<model::Machine>& machine) const;
+  Doomed mark(Change& change, const Authorized<model::Resource>& resource) const;
+  Doomed mark(Change& change, const Authorized<model::Catalog>& catalog) const;
+  Doomed mark_group(Change& change, model::Gid gid) const;  // who manages users may remove any group
 
   // After the change. When it throws, the rest is done by the recovery.
   void carry_out(const Doomed& doomed);
@@ -46,7 +47,6 @@ class Removal {
  private:
   void remove_effects(model::MachineId id) const;
   void remove_effects(const model::Resource& resource) const;
-  void mark_machines_of(Change& change, model::CatalogId id, Doomed& doomed) const;
   Inventory& inventory_;
   const plugin::Registry& registry_;
   libvirt::Host& host_;

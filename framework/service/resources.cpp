@@ -26,9 +26,12 @@ ResourceView view(const Picture& picture, std::shared_ptr<const model::Resource>
 
 }  // namespace
 
-void require_free_label(const Picture& picture, model::Gid group, const std::string& label) {
-  if (picture.resource_labels.find({group, label}))
-    throw Error(ErrorCode::resource_label_taken, fmt::format("The group has a resource \"{}\" already", label));
+void require_free_label(const Picture& picture, model::Gid group, const std::string& label, model::UploadId own) {
+  bool taken = picture.resource_labels.find({group, label}) != nullptr;
+  picture.uploads.visit_all([&](const auto& id, const auto& upload) {
+    if (upload->group == group && upload->label == label && id != own) taken = true;
+  });
+  if (taken) throw Error(ErrorCode::resource_label_taken, fmt::format("The group has a resource \"{}\" already, or one on its way in", label));
 }
 
 Resources::Resources(Inventory& inventory, const plugin::Registry& registry, libvirt::Host& host, Removal& removal, Turns& turns)
@@ -52,7 +55,13 @@ std::shared_ptr<const model::Resource> Resources::create(const Caller& caller, c
   try {
     type->create({{"rid", resource.id.text()}, {"spec", resource.spec}});
     resource.phase = model::Phase::ready;
-    inventory_.change([&](Change& change) { change.put(resource); });
+    inventory_.change([&](Change& change) {
+      // Its group may have been removed meanwhile, and this resource been marked with it.
+      const auto row = change.picture().resources.find(resource.id);
+      if (!row || row->phase != model::Phase::creating)
+        throw Error(ErrorCode::group_not_found, fmt::format("You are in no group {}", model::number(group)));
+      change.put(resource);
+    });
   } catch (...) {
     removal_.undo(resource);
     throw;
@@ -81,10 +90,7 @@ ResourceView Resources::get(const Caller& caller, model::ResourceId id) const {
 
 void Resources::remove(const Caller& caller, model::ResourceId id) {
   Doomed doomed;
-  inventory_.change([&](Change& change) {
-    Access(change.picture(), caller).resource(id);
-    doomed = removal_.mark_resource(change, id);
-  });
+  inventory_.change([&](Change& change) { doomed = removal_.mark(change, Access(change.picture(), caller).resource(id)); });
   removal_.carry_out(doomed);
 }
 

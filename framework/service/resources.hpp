@@ -50,7 +50,7 @@ class Resources {
   Turns& turns_;
 };
 
-// resource_label_taken when the group has such a label already.
-void require_free_label(const Picture& picture, model::Gid group, const std::string& label);
+// resource_label_taken when a resource of the group has the label, or an upload other than `own` will have it.
+void require_free_label(const Picture& picture, model::Gid group, const std::string& label, model::UploadId own = {});
 
 }  // namespace velocity::service

@@ -96,7 +96,7 @@ Caller Sessions::caller(std::string_view authkey) const {
   const auto picture = inventory_.picture();
   const auto key = authkey.size() <= kMostKeyText ? picture->authkeys.find(hash_of(authkey)) : nullptr;
   if (!key || key->expires <= now()) throw Error(ErrorCode::auth_expired, "The authkey is unknown or has expired. Sign in again with POST /u/auth");
-  return Caller(picture->users.find(key->uid));
+  return Caller(picture->users.find(key->uid), key->hash);
 }
 
 }  // namespace velocity::service

@@ -5,7 +5,8 @@
 namespace velocity::service {
 namespace {
 
-constexpr std::chrono::seconds kPatience{20};
+constexpr std::chrono::seconds kPatience{10};
+constexpr int kMostWaiting = 3;
 
 }  // namespace
 
@@ -20,8 +21,13 @@ Turns::Turn::~Turn() {
 
 Turns::Turn Turns::take(model::Uuid id) {
   std::unique_lock lock(mutex_);
-  if (!freed_.wait_for(lock, kPatience, [&] { return taken_.count(id) == 0; }))
-    throw model::Error(model::ErrorCode::machine_busy, "Another change of this is still under way. Try again in a moment");
+  if (taken_.count(id) > 0) {
+    const bool full = waiting_ == kMostWaiting;
+    ++waiting_;
+    const bool free = !full && freed_.wait_for(lock, kPatience, [&] { return taken_.count(id) == 0; });
+    --waiting_;
+    if (!free) throw model::Error(model::ErrorCode::machine_busy, "Another change of this is still under way. Try again in a moment");
+  }
   taken_.insert(id);
   return {*this, id};
 }

@@ -28,13 +28,14 @@ class Turns {
     model::Uuid id_;
   };
 
-  Turn take(model::Uuid id);                     // waits up to 20 s; then Error(machine_busy)
+  Turn take(model::Uuid id);                     // waits up to 10 s, with few others; else Error(machine_busy)
   std::optional<Turn> take_if_free(model::Uuid id);  // nothing when a change is under way
 
  private:
   std::mutex mutex_;
   std::condition_variable freed_;
   std::set<model::Uuid> taken_;
+  int waiting_ = 0;
 };
 
 }  // namespace velocity::service

@@ -6,10 +6,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
 
+#include "framework/model/field_reader.hpp"
 #include "framework/service/access.hpp"
 #include "framework/service/resources.hpp"
 
@@ -40,6 +42,21 @@ void require_room(const std::filesystem::path& directory, std::int64_t length) {
                                                      std::max<std::int64_t>(0, static_cast<std::int64_t>(space.available) - kRoomToLeave) / kMebibyte));
 }
 
+// Only a verdict on the image itself ends an upload; whatever else fails can be mended and the upload resumed.
+bool condemns_image(ErrorCode code) {
+  constexpr ErrorCode kVerdicts[] = {ErrorCode::image_format_mismatch, ErrorCode::image_backing_file, ErrorCode::image_data_file, ErrorCode::image_encrypted,
+                                     ErrorCode::image_unsupported,     ErrorCode::image_corrupt,      ErrorCode::image_truncated};
+  return std::find(std::begin(kVerdicts), std::end(kVerdicts), code) != std::end(kVerdicts);
+}
+
+void check_request(const UploadRequest& request) {
+  std::vector<model::Problem> problems;
+  if (const auto fault = model::name_fault(request.label)) problems.push_back({"/label", *fault});
+  if (!storage::find_format(request.format)) problems.push_back({"/format", "must be raw, qcow2 or iso"});
+  if (request.length < 1) problems.push_back({"/length", "must be at least one byte"});
+  if (!problems.empty()) throw Error(std::move(problems));
+}
+
 storage::ImageFormat format_of(const model::Upload& upload) { return storage::find_format(upload.format).value(); }
 
 }  // namespace
@@ -53,8 +70,17 @@ model::Upload Uploads::find(const Caller& caller, model::UploadId id) const {
   const auto picture = inventory_.picture();
   const auto upload = picture->uploads.find(id);
   if (!upload || (upload->user != caller.uid() && !caller.is_root())) throw not_found(id);
-  Access(*picture, caller).own_group(upload->group);  // who has left the group goes no further
   return *upload;
+}
+
+std::int64_t Uploads::still_to_come() const {
+  std::int64_t bytes = 0;
+  inventory_.picture()->uploads.visit_all([&](const auto& id, const auto& upload) {
+    std::error_code absent;
+    const auto here = std::filesystem::file_size(path(id), absent);
+    bytes += upload->length - (absent ? 0 : static_cast<std::int64_t>(here));
+  });
+  return bytes;
 }
 
 std::int64_t Uploads::size_on_disk(model::UploadId id) const {
@@ -71,9 +97,10 @@ model::Upload Uploads::create(const Caller& caller, const UploadRequest& request
     require_free_label(picture, request.group, request.label);
   };
   check(*inventory_.picture());
+  check_request(request);
   if (!registry_.find_resource_type(kResourceType))
     throw Error(ErrorCode::type_unavailable, "The plugin for disk images is not installed, so nothing can be uploaded");
-  require_room(incoming_, request.length);
+  require_room(incoming_, request.length + still_to_come());
   const int file = ::open(path(upload.id).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (file < 0) fail_write(errno);
   ::close(file);
@@ -96,7 +123,9 @@ UploadStatus Uploads::status(const Caller& caller, model::UploadId id) const {
 }
 
 std::unique_ptr<Uploads::Writer> Uploads::open(const Caller& caller, model::UploadId id, std::int64_t offset) {
-  return std::make_unique<Writer>(*this, hold(find(caller, id)), offset);
+  auto upload = find(caller, id);
+  Access(*inventory_.picture(), caller).own_group(upload.group);  // who has left the group goes no further
+  return std::make_unique<Writer>(*this, hold(std::move(upload)), offset);
 }
 
 Uploads::Hold Uploads::hold(model::Upload upload) {
@@ -132,7 +161,7 @@ model::ResourceId Uploads::finish(const model::Upload& upload, const std::functi
   try {
     inventory_.change([&](Change& change) {
       if (!change.picture().uploads.find(upload.id)) throw not_found(upload.id);
-      require_free_label(change.picture(), upload.group, upload.label);
+      require_free_label(change.picture(), upload.group, upload.label, upload.id);
       change.put(resource);
       change.erase(upload.id);
     });
@@ -160,14 +189,14 @@ void Uploads::sweep() {
   });
 }
 
-void Uploads::finish_complete() {
+void Uploads::finish_complete(const std::function<void(int)>& progress) {
   std::vector<model::Upload> uploads;
   inventory_.picture()->uploads.visit_all([&](const auto&, const auto& upload) { uploads.push_back(*upload); });
   for (const auto& upload : uploads) {
     try {
       if (size_on_disk(upload.id) != upload.length) continue;
-      Writer(*this, hold(upload), upload.length).finish();
-    } catch (const Error& error) {
+      Writer(*this, hold(upload), upload.length).finish(progress);
+    } catch (const std::exception& error) {
       spdlog::warn("the upload {} cannot be finished: {}", upload.id.text(), error.what());
     }
   }
@@ -209,8 +238,7 @@ model::ResourceId Uploads::Writer::finish(const std::function<void(int)>& progre
   try {
     return uploads_.finish(upload(), progress);
   } catch (const Error& error) {
-    // A full disk can be mended and the upload finished then; an image that is refused stays refused.
-    if (error.code() != ErrorCode::storage_full && error.code() != ErrorCode::storage_failed) uploads_.discard(upload());
+    if (condemns_image(error.code())) uploads_.discard(upload());
     throw;
   }
 }

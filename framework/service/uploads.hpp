@@ -87,11 +87,13 @@ class Uploads {
   void remove(const Caller& caller, model::UploadId id);
 
   void sweep();            // at start, before anybody uploads: files without a row and rows without a file go
-  void finish_complete();  // what had arrived whole when the server died: its client was told so
+  // What had arrived whole when the server died: its client was told so. What `progress` throws ends it.
+  void finish_complete(const std::function<void(int)>& progress);
 
  private:
   std::filesystem::path path(model::UploadId id) const;
   model::Upload find(const Caller& caller, model::UploadId id) const;
+  std::int64_t still_to_come() const;  // bytes announced and not here yet, of all uploads
   std::int64_t size_on_disk(model::UploadId id) const;
   Hold hold(model::Upload upload);  // upload_busy
   model::ResourceId finish(const model::Upload& upload, const std::function<void(int)>& progress);

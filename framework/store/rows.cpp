@@ -132,11 +132,11 @@ void Transaction::put(const model::Resource& resource) {
 void Transaction::put(const model::Machine& machine) {
   walled([&] {
     run(connection_.statement(
-            "INSERT INTO machines (vmid, name, cid, type, cpu_count, memory_mb, displays, autostart, rosetta, spec, created, phase) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "INSERT INTO machines (vmid, name, cid, type, plugin, cpu_count, memory_mb, displays, autostart, rosetta, spec, created, phase) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (vmid) DO UPDATE SET name = excluded.name, cid = excluded.cid, cpu_count = excluded.cpu_count, memory_mb = excluded.memory_mb, "
             "displays = excluded.displays, autostart = excluded.autostart, rosetta = excluded.rosetta, spec = excluded.spec, phase = excluded.phase"),
-        machine.id, machine.name, machine.catalog, machine.type, std::int64_t{machine.cpu_count}, std::int64_t{machine.memory_mb},
+        machine.id, machine.name, machine.catalog, machine.type, machine.plugin, std::int64_t{machine.cpu_count}, std::int64_t{machine.memory_mb},
         displays_json(machine.displays), std::int64_t{machine.autostart}, std::int64_t{machine.rosetta}, machine.spec, machine.created, model::name(machine.phase));
     run(connection_.statement("DELETE FROM attachments WHERE vmid = ?"), machine.id);
     const auto put_list = [&](const std::vector<model::Attachment>& list, model::ResourceKind kind) {
@@ -228,21 +228,22 @@ void load_resources(Connection& db, Contents& contents) {
 }
 
 void load_machines(Connection& db, Contents& contents) {
-  auto& rows = db.statement("SELECT vmid, name, cid, type, cpu_count, memory_mb, displays, autostart, rosetta, spec, created, phase FROM machines ORDER BY vmid");
+  auto& rows = db.statement("SELECT vmid, name, cid, type, plugin, cpu_count, memory_mb, displays, autostart, rosetta, spec, created, phase FROM machines ORDER BY vmid");
   while (rows.executeStep()) {
     model::Machine machine;
     machine.id = id_at<model::MachineId>(rows, 0);
     machine.name = rows.getColumn(1).getString();
     machine.catalog = id_at<model::CatalogId>(rows, 2);
     machine.type = rows.getColumn(3).getString();
-    machine.cpu_count = rows.getColumn(4).getInt();
-    machine.memory_mb = rows.getColumn(5).getInt();
-    machine.displays = displays_at(rows, 6);
-    machine.autostart = rows.getColumn(7).getInt() != 0;
-    machine.rosetta = rows.getColumn(8).getInt() != 0;
-    machine.spec = json_at(rows, 9);
-    machine.created = rows.getColumn(10).getInt64();
-    machine.phase = named_at<model::Phase>(rows, 11);
+    machine.plugin = rows.getColumn(4).getString();
+    machine.cpu_count = rows.getColumn(5).getInt();
+    machine.memory_mb = rows.getColumn(6).getInt();
+    machine.displays = displays_at(rows, 7);
+    machine.autostart = rows.getColumn(8).getInt() != 0;
+    machine.rosetta = rows.getColumn(9).getInt() != 0;
+    machine.spec = json_at(rows, 10);
+    machine.created = rows.getColumn(11).getInt64();
+    machine.phase = named_at<model::Phase>(rows, 12);
     contents.machines.push_back(std::move(machine));
   }
   auto& attachments = db.statement("SELECT vmid, list, rid, options FROM attachments ORDER BY vmid, list, place");

@@ -55,7 +55,7 @@ CREATE TABLE resources (
 CREATE INDEX resources_not_ready ON resources (phase) WHERE phase <> 'ready';
 
 CREATE TABLE machines (
-  vmid TEXT PRIMARY KEY, name TEXT NOT NULL, cid TEXT NOT NULL REFERENCES catalogs, type TEXT NOT NULL,
+  vmid TEXT PRIMARY KEY, name TEXT NOT NULL, cid TEXT NOT NULL REFERENCES catalogs, type TEXT NOT NULL, plugin TEXT NOT NULL,
   cpu_count INTEGER NOT NULL CHECK (cpu_count > 0), memory_mb INTEGER NOT NULL CHECK (memory_mb > 0),
   displays TEXT NOT NULL CHECK (json_valid(displays)), autostart INTEGER NOT NULL, rosetta INTEGER NOT NULL,
   spec TEXT NOT NULL CHECK (json_valid(spec)), created INTEGER NOT NULL,

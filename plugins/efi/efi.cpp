@@ -16,6 +16,7 @@ using velocity::sdk::Host;
 using velocity::sdk::Invalid;
 using velocity::sdk::Json;
 using velocity::sdk::PlanRequest;
+using velocity::sdk::Problem;
 using velocity::sdk::xml::Element;
 
 constexpr std::size_t kMaxHeads = 16;  // of QEMU's virtio graphics
@@ -48,7 +49,15 @@ class Efi final : public velocity::sdk::VmType {
     return {};
   }
 
-  Json validate(const Json&) const override { return Json::object(); }  // it has no fields of its own yet
+  // It has no fields of its own yet. What is asked for and would matter is refused, not forgotten; anything else is ignored.
+  Json validate(const Json& spec) const override {
+    std::vector<Problem> problems;
+    for (const auto* field : {"secure_boot", "tpm", "cloud_init"})
+      if (const auto asked = spec.find(field); asked != spec.end() && !asked->is_null() && *asked != false)
+        problems.push_back({std::string("/") + field, "is not available yet: leave it out"});
+    if (!problems.empty()) throw Invalid(std::move(problems));
+    return Json::object();
+  }
 
   std::vector<Fragment> plan(const PlanRequest& request) const override {
     const bool pretended = request.host.domain_type == "test";

@@ -96,7 +96,8 @@ int probe(const std::string& file) {
   plugin::Brought brought;
   auto refusal = candidate.refusal;
   if (!refusal) refusal = plugin::bring_in(candidate, Json::object(), services, brought);
-  if (refusal) add_refusal(json, *refusal);
+  // The administrator's settings are not known here: that it wants some is no fault of the plugin.
+  if (refusal && refusal->code != "plugin.settings_invalid") add_refusal(json, *refusal);
   auto& types = json["types"] = Json::array();
   for (const auto& type : brought.vm_types) types.push_back({{"kind", "vm"}, {"type", type->info().type}, {"title", type->info().title}});
   for (const auto& type : brought.resource_types) types.push_back({{"kind", "resource"}, {"type", type->info().type}, {"title", type->info().title}});

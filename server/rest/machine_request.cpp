@@ -17,6 +17,7 @@ constexpr std::int64_t kMaxCpus = 512;
 constexpr std::int64_t kMaxMemoryMb = 16'777'216;
 constexpr std::int64_t kMaxPixels = 16'384;
 constexpr std::size_t kMaxDisplays = 16;
+constexpr std::int64_t kMaxBoot = 999;
 constexpr std::size_t kMaxAttachments = 64;
 constexpr std::size_t kMaxDescriptionBytes = 256;
 
@@ -46,6 +47,17 @@ std::vector<model::Display> read_displays(FieldReader& fields) {
   return displays;
 }
 
+// What the core itself goes by, in one form; the rest is the resource type's to judge. null is the same as absent.
+Json read_options(FieldReader& reader, const Json& object, const char* id_field) {
+  Json options = Json::object();
+  for (const auto& [key, value] : object.items())
+    if (key != id_field && !value.is_null()) options[key] = value;
+  for (const auto* flag : {"readonly", "cdrom"})
+    if (const auto value = reader.boolean(flag)) options[flag] = *value;
+  if (const auto boot = reader.integer("boot", 1, kMaxBoot)) options["boot"] = *boot;
+  return options;
+}
+
 // Each is an id, or an object that says more beside it: {"stid": …, "bus": "sata"}.
 std::vector<model::Attachment> read_attachments(FieldReader& fields, const char* field, const char* id_field) {
   std::vector<model::Attachment> attachments;
@@ -60,11 +72,8 @@ std::vector<model::Attachment> read_attachments(FieldReader& fields, const char*
       else fields.note_at(path, "must be a UUID");
     } else {
       attachment.resource = reader.require(id_field, reader.id<model::ResourceId>(id_field));
+      if (entry.is_object()) attachment.options = read_options(reader, object, id_field);
       fields.absorb(std::move(reader));
-      if (entry.is_object()) {
-        object.erase(id_field);
-        attachment.options = std::move(object);
-      }
     }
     attachments.push_back(std::move(attachment));
   });

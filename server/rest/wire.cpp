@@ -95,6 +95,7 @@ Json to_json(const service::MachineView& view) {
   document["name"] = machine.name;
   document["catalog"] = machine.catalog.text();
   document["type"] = machine.type;
+  document["plugin"] = machine.plugin;
   document["cpu_count"] = machine.cpu_count;
   document["memory_size_mb"] = machine.memory_mb;
   document["displays"] = displays(machine.displays);

@@ -55,7 +55,8 @@ TEST(FieldReader, NullIsTheSameAsAbsent) {
 
 TEST(Names, BadOnesAreRefused) {
   for (const auto& name : {std::string(), std::string("."), std::string(".."), std::string(300, 'x'), std::string(65, 'x'), std::string("a/b"), std::string("a\nb"),
-                           std::string("a\0b", 3), std::string(" a"), std::string("a "), std::string("\x7f")})
+                           std::string("a\0b", 3), std::string(" a"), std::string("a "), std::string("\x7f"),
+                           std::string("\xc2\x85"), std::string("\xef\xbf\xbe"), std::string("\xff"), std::string("\xc0\xaf"), std::string("\xed\xa0\x80")})
     EXPECT_TRUE(name_fault(name)) << name;
 }
 

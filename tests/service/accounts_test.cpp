@@ -64,6 +64,18 @@ TEST_F(AccountsTest, OnesOwnPasswordNeedsTheOldOne) {
   EXPECT_NO_THROW(house_.sessions.sign_in("alice", "password-new", "peer"));
 }
 
+TEST_F(AccountsTest, ChangingOnesOwnPasswordSignsOutEverywhereElse) {
+  const auto thief = house_.sessions.sign_in("alice", "password-2", "peer").authkey;
+  const auto own = house_.sessions.sign_in("alice", "password-2", "peer").authkey;
+  UserChange change;
+  change.password = "password-new";
+  change.old_password = "password-2";
+  const auto uid = alice().uid();
+  house_.accounts.alter_user(house_.sessions.caller(own), uid, change);
+  EXPECT_NO_THROW(house_.sessions.caller(own));
+  EXPECT_EQ(refusal([&] { house_.sessions.caller(thief); }), ErrorCode::auth_expired);
+}
+
 TEST_F(AccountsTest, APasswordSetByAManagerSignsTheUserOutEverywhere) {
   const auto key = house_.sessions.sign_in("alice", "password-2", "peer").authkey;
   UserChange change;

@@ -160,6 +160,30 @@ TEST_F(MachinesTest, RemovingTakesARunningMachineAndLeavesItsDisk) {
   EXPECT_NO_THROW(house_.resources.get(alice(), machine.storage[0].resource));
 }
 
+TEST_F(MachinesTest, ACatalogRemovedWhileMachinesAreMadeInItTakesThemAllAlong) {
+  for (int round = 0; round < 20; ++round) {
+    const auto doomed = house_.catalogs.create(root(), alice().user().own_group, "doomed");
+    std::thread maker([&] {
+      for (int i = 0; i < 5; ++i) {
+        auto machine = wanted("m" + std::to_string(i));
+        machine.catalog = doomed;
+        try {
+          house_.machines.create(alice(), machine);
+        } catch (const model::Error& error) {
+          EXPECT_EQ(error.code(), ErrorCode::catalog_not_found);
+        }
+      }
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(round));
+    house_.catalogs.remove(root(), doomed);
+    maker.join();
+    house_.removal.carry_out(house_.removal.left_over());  // what the recovery does next
+    const auto picture = house_.inventory.picture();
+    EXPECT_FALSE(picture->catalogs.find(doomed));
+    EXPECT_EQ(picture->machines.size(), 0U);
+  }
+}
+
 TEST_F(MachinesTest, PagesCoverEveryMachineOnce) {
   for (int i = 0; i < 7; ++i) house_.machines.create(alice(), wanted("m" + std::to_string(i)));
   MachineFilter filter;

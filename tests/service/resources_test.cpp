@@ -111,6 +111,20 @@ TEST_F(UploadsTest, AnImageThatLiesIsRefusedAndGone) {
   EXPECT_EQ(refusal([&] { house_.uploads.status(house_.caller("alice"), upload.id); }), ErrorCode::upload_not_found);
 }
 
+TEST_F(UploadsTest, WhatIsAnnouncedIsCheckedAllAtOnce) {
+  const auto error = test::refusal_of([&] { house_.uploads.create(house_.caller("alice"), {group("alice"), "..", "vmdk", 0}); });
+  std::set<std::string> paths;
+  for (const auto& problem : error.problems()) paths.insert(problem.path);
+  EXPECT_EQ(paths, (std::set<std::string>{"/label", "/format", "/length"}));
+}
+
+TEST_F(UploadsTest, ALabelIsTakenFromTheAnnouncementOn) {
+  begin("raw", kMebibyte);
+  EXPECT_EQ(refusal([&] { begin("raw", kMebibyte); }), ErrorCode::resource_label_taken);
+  EXPECT_EQ(refusal([&] { house_.resources.create(house_.caller("alice"), "disk-image", group("alice"), "image", {{"size_mb", 1}}); }),
+            ErrorCode::resource_label_taken);
+}
+
 TEST_F(UploadsTest, OneWriterAtATimeAndOnlyWhereItStands) {
   const auto upload = begin("raw", kMebibyte);
   const auto writer = house_.uploads.open(house_.caller("alice"), upload.id, 0);

@@ -78,8 +78,8 @@ typedef struct velocity_vm_type {
   velocity_operation host_check; /* {"host"} -> {"available","why_not"}; default: available */
   velocity_operation validate;   /* {"spec"} -> {"spec"}, normalised; default: as it is */
   velocity_operation plan;       /* {"vm":{"vmid","name","cpu_count","memory_size_mb","displays"},"spec","host"} -> {"fragments"}; required, pure */
-  velocity_operation update;     /* {"old","new"} -> {"live":[path]}; default: nothing is live */
-  velocity_operation lifecycle;  /* {"vm":{"vmid"},"event":"created"|"started"|"stopped"|"removed"} -> {}; default: not told */
+  velocity_operation update;     /* {"old","new"} -> {"live":[path]}; reserved: not called yet */
+  velocity_operation lifecycle;  /* {"vm":{"vmid"},"event":"created"|"started"|"stopped"|"removed"} -> {}; reserved: not called yet */
 } velocity_vm_type;
 
 typedef struct velocity_resource_type {
@@ -88,10 +88,10 @@ typedef struct velocity_resource_type {
   velocity_operation describe;   /* as above; capabilities has "kind": "storage"|"nic"; required */
   velocity_operation host_check; /* as above */
   velocity_operation validate;   /* as above */
-  velocity_operation enumerate;  /* {"host"} -> {"items":[{"id","spec"}]}: what the host has by itself; default: nothing */
+  velocity_operation enumerate;  /* {"host"} -> {"items":[{"id","spec"}]}: what the host has by itself; reserved: not called yet */
   velocity_operation create;     /* {"rid","spec"} -> {}; idempotent; default: nothing to do */
   velocity_operation remove;     /* {"rid","spec"} -> {}; idempotent; default: nothing to do */
-  velocity_operation inspect;    /* {"rid","spec"} -> {}; default: nothing to tell */
+  velocity_operation inspect;    /* {"rid","spec"} -> {}; reserved: not called yet */
   velocity_operation attach;     /* {"rid","spec","path","options","index","vm":{"vmid"},"host"} -> {"fragments"}; required, pure */
   velocity_operation cost;       /* {"spec"} -> {dimension: whole number}, for the quota; default: nothing */
 } velocity_resource_type;
