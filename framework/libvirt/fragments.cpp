@@ -168,6 +168,8 @@ class FragmentCheck {
   // What the core adds to, or demands of, single elements.
   void finish(pugi::xml_node element, const std::string& path) {
     if (path == "disk") finish_disk(element);
+    // Without the word libvirt would let the guest write to the host's firmware.
+    if (path == "os/loader" && !element.attribute("readonly")) refuse(path + "/@readonly", "the firmware must be read only");
     if (path == "os/nvram") {
       if (parts_.nvram.empty()) refuse(path, "this machine has no place for firmware variables");
       element.text() = parts_.nvram.c_str();

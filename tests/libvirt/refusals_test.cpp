@@ -36,6 +36,8 @@ std::vector<Refusal> refusals() {
        "os/loader"},
       {"AWritableLoader", "os", "<os><type>hvm</type><loader readonly='no'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader></os>",
        "os/loader/@readonly"},
+      {"ALoaderThatDoesNotSayReadOnly", "os", "<os><type>hvm</type><loader type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader></os>",
+       "os/loader/@readonly"},
       {"AnotherMachinesNvram", "os", "<os><type>hvm</type><nvram>/state/nvram/other.fd</nvram></os>", "os/nvram"},
       {"ATemplateThatIsNoFirmware", "os", "<os><type>hvm</type><nvram template='/etc/shadow'/></os>", "os/nvram/@template"},
       {"ADeviceTree", "os", "<os><type>hvm</type><dtb>/etc/shadow</dtb></os>", "os/dtb"},
