@@ -94,7 +94,8 @@ model::User Accounts::alter_user(const Caller& caller, Uid uid, const UserChange
     if (!oneself) protect_root(user, caller);
     if (wanted.username && *wanted.username != user.name) {
       require_free_user_name(change.picture(), *wanted.username);
-      if (const auto group = change.picture().groups.find(user.own_group); group && group->name == user.name)
+      const auto group = change.picture().groups.find(user.own_group);
+      if (group && group->name == user.name && group->gid > model::kPoolManagers)  // the groups that always exist keep their names
         change.put(model::Group{group->gid, *wanted.username, group->phase});
       user.name = *wanted.username;
     }

@@ -12,7 +12,7 @@ using model::Error;
 using model::ErrorCode;
 
 constexpr int kSeats = 2;
-constexpr int kQueue = 16;
+constexpr int kQueue = 2;  // see power.cpp for how the workers are shared out
 
 }  // namespace
 

@@ -87,8 +87,9 @@ class Passing {
 
 }  // namespace
 
-// Of 16 workers at most 4 wait for a guest here, 3 for their turn (turns.cpp) and 8 for the hypervisor: reads are always served.
-constexpr std::ptrdiff_t kMostWaiting = 4;
+// Of the 16 workers that there are at least, at most 3 wait for a guest here, 2 for their turn (turns.cpp), 4 work on passwords or wait for
+// that (passwords.cpp), and 6 for the hypervisor (libvirt/connection.cpp): one is always free for reads.
+constexpr std::ptrdiff_t kMostWaiting = 3;
 
 Power::Power(Inventory& inventory, libvirt::Host& host, Turns& turns) : inventory_(inventory), host_(host), turns_(turns), waiting_(kMostWaiting) {}
 
@@ -99,7 +100,7 @@ StateAnswer Power::change(const Caller& caller, MachineId id, const StateChange&
   const bool may_alter = access.on(*picture->catalogs.find(machine->catalog)).has(Permission::alter);
   auto answer = apply(id, wanted, may_alter);
   if (wanted.wait.count() == 0 || answer.state == wanted.target) return answer;
-  if (!waiting_.try_acquire()) throw Error(ErrorCode::server_busy, "Too many requests wait for a virtual machine. The change was asked for; ask for the state instead");
+  if (!waiting_.try_acquire()) return answer;  // too many wait already: what is true now is an answer too
   answer.state = inventory_.wait_for(id, wanted.target, wanted.wait).state;
   waiting_.release();
   return answer;

@@ -58,6 +58,7 @@ void Recovery::run() {
     if (stopping_) return;
     if (connected || steady_clock::now() - last_round > kRound) {
       guarded("reconciling", [this] { reconcile(); });
+      guarded("idle uploads", [this] { world_.uploads.expire(); });
       ++rounds_;
       last_round = steady_clock::now();
     }

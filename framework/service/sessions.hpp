@@ -27,7 +27,7 @@ class Sessions {
   Session sign_in(const std::string& username, const std::string& password, const std::string& peer);
   Session renew(std::string_view authkey);    // the old key is dead at once; auth_refused
   void sign_out(std::string_view authkey);    // an unknown key is fine
-  Caller caller(std::string_view authkey) const;  // auth_required when empty or unknown, auth_expired
+  Caller caller(std::string_view authkey) const;  // auth_required when empty; auth_expired when unknown or too old
 
  private:
   Session issue(class Change& change, model::Uid uid) const;

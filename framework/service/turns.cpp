@@ -6,7 +6,7 @@ namespace velocity::service {
 namespace {
 
 constexpr std::chrono::seconds kPatience{10};
-constexpr int kMostWaiting = 3;
+constexpr int kMostWaiting = 2;
 
 }  // namespace
 

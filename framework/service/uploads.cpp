@@ -23,6 +23,7 @@ using model::ErrorCode;
 
 constexpr std::int64_t kMebibyte = 1 << 20;
 constexpr std::int64_t kRoomToLeave = 64 * kMebibyte;  // for the database and the logs
+constexpr std::chrono::hours kPatience{24};            // with a client that sends nothing more
 constexpr char kResourceType[] = "disk-image";         // what every upload becomes
 
 Error not_found(model::UploadId id) { return Error(ErrorCode::upload_not_found, fmt::format("There is no upload {} of yours", id.text())); }
@@ -187,6 +188,23 @@ void Uploads::sweep() {
   picture->uploads.visit_all([&](const auto& id, const auto& upload) {
     if (!std::filesystem::exists(path(id))) discard(*upload);
   });
+}
+
+void Uploads::expire() {
+  std::vector<model::Upload> idle;
+  inventory_.picture()->uploads.visit_all([&](const auto& id, const auto& upload) {
+    std::error_code absent;
+    const auto last = std::filesystem::last_write_time(path(id), absent);
+    if (absent || std::filesystem::file_time_type::clock::now() - last > kPatience) idle.push_back(*upload);
+  });
+  for (const auto& upload : idle) {
+    try {
+      discard(hold(upload).upload());
+      spdlog::info("the upload {} was idle for a day and is given up", upload.id.text());
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::upload_busy) throw;
+    }
+  }
 }
 
 void Uploads::finish_complete(const std::function<void(int)>& progress) {

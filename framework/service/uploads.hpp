@@ -87,6 +87,7 @@ class Uploads {
   void remove(const Caller& caller, model::UploadId id);
 
   void sweep();            // at start, before anybody uploads: files without a row and rows without a file go
+  void expire();           // from time to time: what has been idle for a day goes, with the label and the room that it holds
   // What had arrived whole when the server died: its client was told so. What `progress` throws ends it.
   void finish_complete(const std::function<void(int)>& progress);
 

@@ -27,7 +27,7 @@ const std::array kSettings{
     Setting{"http.hosts", nullptr, "NAMES", "further names under which the server may be called", &S::hosts},
     Setting{"http.origins", nullptr, "ORIGINS", "web pages from elsewhere that may call the server, such as https://console.example.org",
             &S::origins},
-    Setting{"http.workers", nullptr, "NUMBER", "requests that are worked on at once", &S::workers, 1, 256},
+    Setting{"http.workers", nullptr, "NUMBER", "requests that are worked on at once", &S::workers, 16, 256},
 
     Setting{"limits.body_kib", nullptr, "KIB", "size of a request, images apart", &S::body_kib, 16, 16 * 1024},
     Setting{"limits.connections", nullptr, "NUMBER", "clients connected at once", &S::connections, 1, 1'000'000},

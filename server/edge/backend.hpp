@@ -16,6 +16,8 @@ inline constexpr char kRequestNumberHeader[] = "X-Edge-Number";
 inline constexpr char kRequestIdHeader[] = "X-Edge-Request-Id";
 inline constexpr char kPeerHeader[] = "X-Edge-Peer";
 inline constexpr char kContentTypeHeader[] = "X-Edge-Content-Type";
+// The query as the client sent it, without the question mark: Pistache keeps one value of a key that is repeated.
+inline constexpr char kQueryHeader[] = "X-Edge-Query";
 inline constexpr char kAcceptHeader[] = "X-Edge-Accept";
 
 // Thread-safe.

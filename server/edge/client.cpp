@@ -57,7 +57,7 @@ awaitable<void> Client::linger(Clock::duration time) {
   co_await stream.shutdown_send(ec);
   while (!ec) {
     ahead.clear();
-    co_await stream.read_some(ahead.prepare(kSwallow), ec);
+    co_await stream.swallow_some(ahead.prepare(kSwallow), ec);
   }
 }
 

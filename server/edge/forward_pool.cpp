@@ -70,10 +70,11 @@ std::string forwarded_header(const Request& request) {
   const auto method_text = http::to_string(method);
   std::string text;
   text.reserve(512 + request.path.size() + request.query.size());
-  text.append(method_text.data(), method_text.size()).append(" ").append(request.path).append(request.query);
+  text.append(method_text.data(), method_text.size()).append(" ").append(request.path);
   text += " HTTP/1.1\r\nHost: edge\r\nConnection: Keep-Alive\r\n";
   append(text, kRequestIdHeader, request.id);
   append(text, kPeerHeader, request.peer);
+  if (!request.query.empty()) append(text, kQueryHeader, std::string_view(request.query).substr(1));  // without the question mark
   append(text, kContentTypeHeader, request.field(http::field::content_type));
   append(text, "Authorization", request.field(http::field::authorization));
   append(text, "If-Match", request.field(http::field::if_match));

@@ -67,7 +67,9 @@ awaitable<std::string> IncomingBody::read_all(std::size_t limit) {
   if (parser_.content_length() && *parser_.content_length() > limit) throw too_large();
   constexpr std::size_t kStep = 16 * 1024;
   std::string body;
+  const auto until = Clock::now() + 2 * progress_;  // a byte now and then does not hold a connection for ever
   while (!complete() && !gone_) {
+    if (Clock::now() > until) throw Error(ErrorCode::request_timeout, "The request's body did not arrive in time");
     const auto size = body.size();
     // One byte beyond the limit is enough to know.
     const auto step = std::min(std::max<std::size_t>(kStep, size), limit + 1 - size);

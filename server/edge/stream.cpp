@@ -10,6 +10,8 @@ awaitable<std::size_t> Stream::read_some(net::mutable_buffer buffer, error_code&
   return tls_ ? tls_->async_read_some(buffer, into(ec)) : socket_.async_read_some(buffer, into(ec));
 }
 
+awaitable<std::size_t> Stream::swallow_some(net::mutable_buffer buffer, error_code& ec) { return socket_.async_read_some(buffer, into(ec)); }
+
 awaitable<std::size_t> Stream::write_some(const std::array<net::const_buffer, 2>& buffers, error_code& ec) {
   return tls_ ? tls_->async_write_some(buffers, into(ec)) : socket_.async_write_some(buffers, into(ec));
 }
@@ -21,11 +23,11 @@ awaitable<void> Stream::handshake(error_code& ec) {
 
 awaitable<void> Stream::shutdown_send(error_code& ec) {
   ec = {};
-  // For TLS this sends the close_notify and waits for the peer's; whoever calls has set a deadline.
-  if (tls_) co_await tls_->async_shutdown(into(ec));
+  // For TLS this sends the close_notify and waits for the peer's; whoever calls has set a deadline. A peer that still sends makes it
+  // fail, which matters to nobody: what comes after is read from the socket and thrown away.
   error_code ignored;
-  socket_.shutdown(tcp::socket::shutdown_send, ignored);
-  if (!tls_) ec = ignored;
+  if (tls_) co_await tls_->async_shutdown(into(ignored));
+  socket_.shutdown(tcp::socket::shutdown_send, ec);
 }
 
 void Stream::cancel() {

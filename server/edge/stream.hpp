@@ -17,6 +17,7 @@ class Stream {
   bool is_tls() const { return tls_.has_value(); }
   // Not coroutines: they hand Asio's own awaitable through, so that a read costs no further frame.
   awaitable<std::size_t> read_some(net::mutable_buffer buffer, error_code& ec);
+  awaitable<std::size_t> swallow_some(net::mutable_buffer buffer, error_code& ec);  // what nobody will look at, deciphered or not
   awaitable<std::size_t> write_some(const std::array<net::const_buffer, 2>& buffers, error_code& ec);
 
   awaitable<void> handshake(error_code& ec);      // nothing when plain

@@ -48,4 +48,16 @@ std::map<std::string, std::string> parse_tus_metadata(std::string_view text) {
   return metadata;
 }
 
+std::string write_tus_metadata(const std::map<std::string, std::string>& metadata) {
+  std::string text;
+  for (const auto& [key, value] : metadata) {
+    std::vector<unsigned char> digits(4 * ((value.size() + 2) / 3) + 1);
+    const auto* input = reinterpret_cast<const unsigned char*>(value.data());
+    const auto count = EVP_EncodeBlock(digits.data(), input, static_cast<int>(value.size()));
+    if (!text.empty()) text += ',';
+    text.append(key).append(" ").append(digits.begin(), digits.begin() + count);
+  }
+  return text;
+}
+
 }  // namespace velocity::edge

@@ -134,6 +134,7 @@ awaitable<Answer> UploadRoutes::create(const Request& request, const service::Ca
   Answer answer;
   answer.status = 201;
   answer.set("Location", fmt::format("{}/{}", kRoot, upload.id.text()));
+  answer.set("Velocity-Resource", upload.resource.text());  // what it will be: a client that loses the last answer finds it there
   co_return answer;
 }
 
@@ -143,6 +144,10 @@ awaitable<Answer> UploadRoutes::status(const Request& request, const service::Ca
   Answer answer;
   answer.set("Upload-Offset", std::to_string(status.offset));
   answer.set("Upload-Length", std::to_string(status.upload.length));
+  answer.set("Upload-Metadata", write_tus_metadata({{"group", std::to_string(model::number(status.upload.group))},
+                                                 {"label", status.upload.label},
+                                                 {"format", status.upload.format}}));
+  answer.set("Velocity-Resource", status.upload.resource.text());
   co_return answer;
 }
 

@@ -272,7 +272,7 @@ struct PistacheBackend::Engine {
     incoming.peer = raw_header(request, edge::kPeerHeader);
     incoming.content_type = raw_header(request, edge::kContentTypeHeader);
     incoming.authorization = raw_header(request, "Authorization");
-    if (const auto query = request.query().as_str(); !query.empty()) incoming.query = query.substr(1);  // it begins with '?'
+    incoming.query = raw_header(request, edge::kQueryHeader);
     incoming.body = request.body();
     return incoming;
   }

@@ -19,7 +19,7 @@ POINTS = 320
 
 
 def run(*arguments, **environment):
-    variables = dict(os.environ, ASAN_OPTIONS="verify_asan_link_order=0:detect_leaks=0", **environment)
+    variables = dict(os.environ, ASAN_OPTIONS="malloc_context_size=0:verify_asan_link_order=0:detect_leaks=0", **environment)
     return subprocess.run([LIFE, *arguments], env=variables, capture_output=True, text=True, timeout=120)
 
 

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <spdlog/sinks/null_sink.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <string>
@@ -42,9 +43,11 @@ class WorkerClient {
   Response ask(const std::string& method, const std::string& target, const std::string& body = {},
                const std::map<std::string, std::string>& headers = {}) {
     const auto number = std::to_string(++number_);
-    std::string text = method + " " + target + " HTTP/1.1\r\nHost: edge\r\nConnection: Keep-Alive\r\nX-Edge-Number: " + number +
+    const auto mark = std::min(target.find('?'), target.size());
+    std::string text = method + " " + target.substr(0, mark) + " HTTP/1.1\r\nHost: edge\r\nConnection: Keep-Alive\r\nX-Edge-Number: " + number +
                        "\r\nX-Edge-Request-Id: id-" + number +
                        "\r\nX-Edge-Peer: 127.0.0.1\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
+    if (mark < target.size()) text += "X-Edge-Query: " + target.substr(mark + 1) + "\r\n";
     for (const auto& [name, value] : headers) text += name + ": " + value + "\r\n";
     write(text + "\r\n" + body);
     auto response = read();

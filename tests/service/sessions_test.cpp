@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "framework/model/error.hpp"
 #include "tests/service/house.hpp"
 #include "tests/service/refusal.hpp"
@@ -72,6 +75,26 @@ TEST_F(SessionsTest, AfterTenFailuresEvenTheRightPasswordMustWaitButOnlyFromTher
   for (int i = 0; i < 10; ++i) EXPECT_EQ(refusal([&] { sessions_.sign_in("root", "wrong", "guesser"); }), ErrorCode::auth_failed);
   EXPECT_EQ(refusal([&] { sessions_.sign_in("root", "root-password", "guesser"); }), ErrorCode::auth_too_many);
   EXPECT_NO_THROW(sessions_.sign_in("root", "root-password", "elsewhere"));
+}
+
+TEST(Passwords, MoreThanAFewAtOnceAreSentAwaySoThatWorkersStayFree) {
+  Passwords passwords;
+  const auto hash = passwords.hash("x");
+  std::atomic<int> sent_away{0}, served{0};
+  std::vector<std::thread> crowd;
+  for (int i = 0; i < 12; ++i)
+    crowd.emplace_back([&] {
+      try {
+        passwords.matches(hash, "x");
+        ++served;
+      } catch (const model::Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::auth_too_many);
+        ++sent_away;
+      }
+    });
+  for (auto& thread : crowd) thread.join();
+  EXPECT_GE(served, 2);
+  EXPECT_GE(sent_away, 1);
 }
 
 TEST_F(SessionsTest, TheAuthkeyItselfIsNotInTheDatabase) {
