@@ -7,16 +7,13 @@
 #include <mutex>
 #include <thread>
 
+#include "framework/libvirt/broken_pipe.hpp"
 #include "framework/model/error.hpp"
 
 namespace velocity::libvirt {
 
 using model::Error;
 using model::ErrorCode;
-
-namespace {
-constexpr std::chrono::seconds kGrace{2};
-}
 
 struct CallPool::Call {
   std::function<void()> work;
@@ -50,14 +47,14 @@ struct CallPool::Shared {
   std::deque<std::shared_ptr<Call>> waited_for;
 };
 
-CallPool::CallPool(std::size_t threads) : shared_(std::make_shared<Shared>(threads)) {}
+CallPool::CallPool(std::size_t threads, std::chrono::milliseconds grace) : grace_(grace), shared_(std::make_shared<Shared>(threads)) {}
 
 CallPool::~CallPool() {
   cancel();
   std::unique_lock lock(shared_->mutex);
   shared_->closing = true;
   shared_->wanted.notify_all();
-  shared_->left.wait_for(lock, kGrace, [this] { return shared_->working == 0; });
+  shared_->left.wait_for(lock, grace_, [this] { return shared_->working == 0; });
   for (Worker& worker : shared_->workers) {
     // One that is stuck inside libvirt can never be joined.
     if (worker.finished) {
@@ -117,6 +114,7 @@ void CallPool::run_and_wait(std::chrono::milliseconds deadline, std::function<vo
 }
 
 void CallPool::work_off(const std::shared_ptr<Shared>& shared, Worker& self) {
+  block_broken_pipe_signal();
   std::unique_lock lock(shared->mutex);
   for (;;) {
     ++shared->idle;

@@ -19,8 +19,8 @@ namespace velocity::libvirt {
 // Threads: every function from any thread.
 class CallPool {
  public:
-  explicit CallPool(std::size_t threads);
-  ~CallPool();  // waits a short grace for running calls, then leaves the stuck ones to themselves
+  CallPool(std::size_t threads, std::chrono::milliseconds grace);
+  ~CallPool();  // waits at most the grace for running calls, then leaves the stuck ones to themselves
   CallPool(const CallPool&) = delete;
   CallPool& operator=(const CallPool&) = delete;
 
@@ -52,6 +52,7 @@ class CallPool {
   static void enqueue(const std::shared_ptr<Shared>& shared, std::shared_ptr<Call> call);
   static void work_off(const std::shared_ptr<Shared>& shared, Worker& self);
 
+  const std::chrono::milliseconds grace_;
   std::shared_ptr<Shared> shared_;
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
 #include <set>
 #include <utility>
 
@@ -22,7 +23,11 @@ constexpr std::chrono::milliseconds kFirstBackOff{100};
 constexpr std::chrono::milliseconds kLongestBackOff{5000};
 constexpr std::chrono::milliseconds kShortestPing{1000};
 constexpr std::chrono::milliseconds kLongestPing{10'000};
-constexpr std::size_t kCallThreads = 8;  // half of the workers: a hypervisor that hangs must not stop the reads
+// How long closing waits for what still runs. A daemon may never answer; in the embedded driver it is a probe of the host's capabilities,
+// which would leave an emulator behind.
+constexpr std::chrono::milliseconds kDaemonGrace{2000};
+constexpr std::chrono::milliseconds kEmbeddedGrace{10'000};
+constexpr std::size_t kCallThreads = 6;  // far fewer than the workers: a hypervisor that hangs must not stop the reads
 constexpr std::size_t kUpkeepThreads = 4;
 
 // The embedded driver needs up to 3 s to notice that a guest died while nobody looked, and then says so in no event: after a
@@ -43,7 +48,10 @@ std::string text_of(const Error& error) {
 }  // namespace
 
 Host::Connection::Connection(HostSettings settings, Listener& listener)
-    : settings_(std::move(settings)), listener_(listener), upkeep_(kUpkeepThreads), calls_(kCallThreads) {
+    : settings_(std::move(settings)),
+      listener_(listener),
+      upkeep_(kUpkeepThreads, embedded() ? kEmbeddedGrace : kDaemonGrace),
+      calls_(kCallThreads, kDaemonGrace) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -124,9 +132,11 @@ std::optional<Host::Connection::Link> Host::Connection::open() {
     if (embedded() && why.find("state driver is not active") != std::string::npos && tried_) why = why_disconnected();
     tried_ = true;
     lose(why);
-    let_go(std::move(link));
-    return std::nullopt;
+  } catch (const std::exception& error) {  // the file system, memory
+    lose(error.what());
   }
+  let_go(std::move(link));
+  return std::nullopt;
 }
 
 void Host::Connection::take_up(const Link& link, const std::vector<DomainState>& domains) {
@@ -267,6 +277,8 @@ void Host::Connection::probe(const Link& link) {
       value = lender->with([&](Session& session) { return probe_host(session, settings, embedded); });
     } catch (const Error& error) {
       failure = error;
+    } catch (const std::exception& error) {
+      failure = Error(ErrorCode::hypervisor_failed, "The hypervisor could not be probed", error.what());
     }
     const std::lock_guard lock(facts->mutex);
     if (value) facts->value = std::move(value);

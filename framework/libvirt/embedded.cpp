@@ -1,6 +1,7 @@
 #include "framework/libvirt/embedded.hpp"
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -77,6 +78,21 @@ void write_configuration(const std::filesystem::path& path) {
   if (failure) unusable(path, failure.message());
 }
 
+// A probe of the emulator's capabilities whose process was killed leaves its QEMU waiting for ever. Each has a directory with its pid in
+// it.
+void end_orphaned_probes(const std::filesystem::path& root) {
+  std::error_code failure;
+  for (const auto& entry : std::filesystem::directory_iterator(root / "lib/qemu", failure)) {
+    if (!entry.path().filename().string().starts_with("qmp-")) continue;
+    const std::string text = read_file(entry.path() / "qmp.pid");
+    const auto pid = static_cast<pid_t>(std::strtol(text.c_str(), nullptr, 10));
+    // The number may be somebody else's by now.
+    if (pid > 1 && read_file(fmt::format("/proc/{}/cmdline", pid)).find(entry.path().filename()) != std::string::npos) ::kill(pid, SIGKILL);
+    std::error_code ignored;
+    std::filesystem::remove_all(entry.path(), ignored);
+  }
+}
+
 // FNV-1a: the same name for the same root in every run.
 std::uint64_t hash(std::string_view text) {
   std::uint64_t value = 0xcbf29ce484222325;
@@ -123,6 +139,7 @@ std::string prepare_embedded(const std::filesystem::path& root) {
   make_directory(root);
   make_directory(root / "etc");
   write_configuration(root / "etc" / "qemu.conf");
+  end_orphaned_probes(root);
   return "qemu:///embed?root=" + percent_encoded(short_path(root).native());
 }
 

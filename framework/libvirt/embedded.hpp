@@ -9,6 +9,7 @@
 namespace velocity::libvirt {
 
 // Makes <root>, 0700, and <root>/etc/qemu.conf, and returns the URI that opens it. See docs/decisions/0003-the-embedded-driver.md.
+// Ends probes that a killed process left running below the root, so no other process may be using it.
 // A root whose path is too long for the sockets below it is opened through a short symbolic link in the runtime directory.
 // Throws Error(hypervisor_unavailable) when the directory cannot be used; message and detail say why.
 std::string prepare_embedded(const std::filesystem::path& root);

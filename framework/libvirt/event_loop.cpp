@@ -5,6 +5,7 @@
 
 #include <mutex>
 
+#include "framework/libvirt/broken_pipe.hpp"
 #include "framework/libvirt/errors.hpp"
 
 namespace velocity::libvirt {
@@ -37,6 +38,7 @@ EventLoop::EventLoop() {
     if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0) throw last_error("virEventRegisterDefaultImpl");
   });
   thread_ = std::thread([this] {
+    block_broken_pipe_signal();
     while (!stopping_) virEventRunDefaultImpl();
   });
 }

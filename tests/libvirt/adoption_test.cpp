@@ -125,6 +125,29 @@ TEST_F(Adoption, AGuestThatDiedMeanwhileIsKnownAsStoppedWithinThreeSeconds) {
   EXPECT_TRUE(owner.says(id() + " STOPPED", 3s));
 }
 
+// The first start probes QEMU for more than a second; what a kill in that time leaves must not stay for ever.
+TEST(OrphanedProbe, IsEndedByTheNextStart) {
+  TemporaryDirectory directory;
+  const auto root = directory.path() / "root";
+  const auto probes = [&] {
+    std::vector<pid_t> found;
+    for (const auto& entry : std::filesystem::directory_iterator(root / "lib/qemu"))
+      if (const auto text = read_file(entry.path() / "qmp.pid"); !text.empty()) found.push_back(static_cast<pid_t>(std::stol(text)));
+    return found;
+  };
+  std::vector<pid_t> orphans;
+  {
+    Owner owner(root);
+    ASSERT_TRUE(owner.says("connected"));
+    if (!eventually(2s, [&] { return !probes().empty(); })) GTEST_SKIP() << "the probe was too quick to be seen";
+    owner.die();
+    orphans = probes();
+  }
+  prepare_embedded(root);
+  EXPECT_TRUE(probes().empty());
+  for (const pid_t orphan : orphans) EXPECT_TRUE(eventually(5s, [&] { return kill(orphan, 0) != 0; })) << orphan;
+}
+
 // A checkout can lie deep; the paths of sockets may not be long.
 TEST(DeepRoot, AGuestRunsAndIsAdopted) {
   TemporaryDirectory directory;

@@ -20,17 +20,17 @@ struct Gate {
 };
 
 TEST(CallPool, ReturnsWhatTheWorkReturns) {
-  CallPool pool(2);
+  CallPool pool(2, 2s);
   EXPECT_EQ(pool.run(1s, [] { return 42; }), 42);
 }
 
 TEST(CallPool, ThrowsWhatTheWorkThrows) {
-  CallPool pool(2);
+  CallPool pool(2, 2s);
   EXPECT_THROW(pool.run(1s, [] { throw std::out_of_range("x"); }), std::out_of_range);
 }
 
 TEST(CallPool, EndsTheWaitingAtTheDeadline) {
-  CallPool pool(2);
+  CallPool pool(2, 2s);
   Gate gate;
   const auto begin = std::chrono::steady_clock::now();
   EXPECT_EQ(code_of([&] { pool.run(50ms, [opened = gate.opened] { opened.wait(); }); }), ErrorCode::hypervisor_timeout);
@@ -39,7 +39,7 @@ TEST(CallPool, EndsTheWaitingAtTheDeadline) {
 }
 
 TEST(CallPool, RefusesAtOnceWhenEveryThreadIsStuckAndRecoversWhenOneReturns) {
-  CallPool pool(2);
+  CallPool pool(2, 2s);
   Gate gate;
   for (int i = 0; i < 2; ++i)
     EXPECT_EQ(code_of([&] { pool.run(20ms, [opened = gate.opened] { opened.wait(); }); }), ErrorCode::hypervisor_timeout);
@@ -51,7 +51,7 @@ TEST(CallPool, RefusesAtOnceWhenEveryThreadIsStuckAndRecoversWhenOneReturns) {
 }
 
 TEST(CallPool, LetsCallsWaitForAThreadThatIsOnlyBusy) {
-  CallPool pool(1);
+  CallPool pool(1, 2s);
   Gate gate;
   auto first = std::async(std::launch::async, [&] { pool.run(10s, [opened = gate.opened] { opened.wait(); }); });
   auto second = std::async(std::launch::async, [&] { return pool.run(10s, [] { return 7; }); });
@@ -61,7 +61,7 @@ TEST(CallPool, LetsCallsWaitForAThreadThatIsOnlyBusy) {
 }
 
 TEST(CallPool, NeverMakesACallThatNobodyWaitsForAnyMore) {
-  CallPool pool(1);
+  CallPool pool(1, 2s);
   Gate gate;
   const auto made = std::make_shared<std::atomic<bool>>(false);
   auto first = std::async(std::launch::async, [&] { pool.run(10s, [opened = gate.opened] { opened.wait(); }); });
@@ -77,7 +77,7 @@ TEST(CallPool, NeverMakesACallThatNobodyWaitsForAnyMore) {
 }
 
 TEST(CallPool, CancellingEndsAllWaiting) {
-  CallPool pool(1);
+  CallPool pool(1, 2s);
   Gate gate;
   auto waiting = std::async(std::launch::async, [&] { return code_of([&] { pool.run(60s, [opened = gate.opened] { opened.wait(); }); }); });
   std::this_thread::sleep_for(20ms);

@@ -44,6 +44,9 @@ class Libvirtd : public testing::Test {
     }
     host_.reset();
     if (daemon_ > 0) end_daemon(SIGTERM);
+    // A test that failed may have left its guest.
+    const pid_t guest = guest_process(directory_.path() / "d/run/libvirt/qemu", parts_.id);
+    if (guest > 1) kill(guest, SIGKILL);
   }
 
   void run_daemon() {
