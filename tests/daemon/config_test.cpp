@@ -38,11 +38,11 @@ class Configuration : public testing::Test {
 };
 
 TEST_F(Configuration, TheCommandLineWinsOverTheFileAndTheFileOverTheDefault) {
-  const auto path = file("[http]\nlisten = \"[::1]:1\"\nworkers = 3\n");
+  const auto path = file("[http]\nlisten = \"[::1]:1\"\nworkers = 33\n");
   const auto settings = read({"--config", path.c_str(), "--listen", "127.0.0.1:0"});
   ASSERT_TRUE(settings);
   EXPECT_EQ(settings->listen, "127.0.0.1:0");
-  EXPECT_EQ(settings->workers, 3);
+  EXPECT_EQ(settings->workers, 33);
   EXPECT_EQ(settings->queue, 1024);
 }
 
