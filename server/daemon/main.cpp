@@ -71,6 +71,8 @@ int serve(const daemon::Settings& settings) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // libvirt would print its warnings among what we tell the person; its errors reach our log. Whoever has set it otherwise keeps that.
+  ::setenv("LIBVIRT_LOG_OUTPUTS", "4:stderr", 0);
   ::umask(077);
   try {
     std::string text;

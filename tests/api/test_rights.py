@@ -169,3 +169,25 @@ def test_only_members_of_its_group_may_administer(method, path, fields, allowed,
             assert answer.status == denied, answer.text
         else:
             assert answer.status == (404 if absent else 200), answer.text
+
+
+NUMBERED = [
+    ("POST", "/u/user", "uid", {}),
+    ("DELETE", "/u/user", "uid", {}),
+    ("GET", "/u/user/groups", "uid", {}),
+    ("DELETE", "/u/group", "gid", {}),
+    ("PUT", "/u/group/assign", "uid", {"groups": [2]}),
+    ("DELETE", "/u/group/assign", "uid", {"groups": [2]}),
+    ("PUT", "/c", "group", {"label": "x"}),
+    ("PUT", "/r/disk-image", "group", {"label": "x", "size_mb": 1}),
+]
+
+
+@pytest.mark.parametrize("method, path, field, more", NUMBERED, ids=[f"{method} {path}" for method, path, _, _ in NUMBERED])
+def test_a_malformed_number_is_named_whoever_asks(method, path, field, more, mock_server, people):
+    for caller in (None, "nobody", "stranger", "manager", "root"):
+        for malformed in ("not-a-number", "1e3", -1, 1.5, True, [1], 2**63):
+            answer = mock_server.call(method, path, {field: malformed, **more}, key=people.key(caller))
+            assert answer.status == (401 if caller in (None, "nobody") else 400), answer.text
+            if answer.status == 400:
+                assert f"/{field}" in [problem["path"] for problem in answer.json["problems"]], answer.text
