@@ -71,8 +71,8 @@ int serve(const daemon::Settings& settings) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // libvirt would print its warnings among what we tell the person; its errors reach our log. Whoever has set it otherwise keeps that.
-  ::setenv("LIBVIRT_LOG_OUTPUTS", "4:stderr", 0);
+  // libvirt would print among what we tell the person; its errors come to us with each call. Whoever has set it otherwise keeps that.
+  ::setenv("LIBVIRT_LOG_OUTPUTS", "4:file:/dev/null", 0);
   ::umask(077);
   try {
     std::string text;
