@@ -142,8 +142,9 @@ void Recovery::autostart() {
 
 void Recovery::bound_logs() {
   std::set<model::MachineId> writing;
-  world_.inventory.picture()->observations.visit_all([&](const auto& id, const auto& observation) {
-    if (observation->seen.state != model::MachineState::STOPPED) writing.insert(id);
+  const auto picture = world_.inventory.picture();
+  picture->observations.visit_all([&](const auto& id, const auto& observation) {
+    if (observation->seen.state != model::MachineState::STOPPED && picture->machines.find(id)) writing.insert(id);
   });
   auto due = writing;
   due.merge(std::exchange(wrote_, std::move(writing)));  // once more after a stop
