@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -163,10 +164,14 @@ std::vector<int> open_files() {
   return files;
 }
 
-// The endpoint insists on a listening socket. With the null device in its place the port is free and the poller has forgotten it.
+// The endpoint insists on a listening socket. With the null device in its place the port is free and the poller has forgotten it. But a
+// child that libvirt forks at this moment shares the socket until it executes something: so the pollers are told to forget it first, and
+// it stops listening for all that share it. Otherwise Pistache would hear of a connection and accept it from the null device.
 bool silence_listener(std::uint16_t port) {
   for (const int fd : open_files()) {
     if (listening_port(fd) != port) continue;
+    for (const int poller : open_files()) ::epoll_ctl(poller, EPOLL_CTL_DEL, fd, nullptr);  // an error where it is no poller, or not its
+    ::shutdown(fd, SHUT_RDWR);
     const int null_device = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     const bool replaced = null_device >= 0 && ::dup3(null_device, fd, O_CLOEXEC) == fd;
     ::close(null_device);
