@@ -15,6 +15,7 @@
 #include "framework/model/field_reader.hpp"
 #include "framework/plugin/elf.hpp"
 #include "framework/plugin/trust.hpp"
+#include "framework/process/descriptor.hpp"
 
 namespace velocity::plugin {
 namespace {
@@ -25,36 +26,22 @@ constexpr off_t kMaxFile = off_t{256} << 20;
 constexpr std::size_t kMaxManifest = 16 * 1024;
 constexpr std::size_t kMaxProvided = 64;
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 Refusal unreadable(std::string why) { return {"plugin.unreadable", "the file cannot be read: " + std::move(why), "give the server's user access to it"}; }
 
 // Reads rather than maps: a file that shrinks meanwhile is then an error and no SIGBUS.
 std::optional<Refusal> read_trusted(const fs::path& file, std::vector<std::byte>& content) {
-  const Descriptor fd(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (fd.get() < 0 && errno == ELOOP) return Refusal{"plugin.symlink", "the file is a symbolic link", "put the plugin itself into the directory"};
-  if (fd.get() < 0) return unreadable(std::strerror(errno));
+  const process::Descriptor fd(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!fd && errno == ELOOP) return Refusal{"plugin.symlink", "the file is a symbolic link", "put the plugin itself into the directory"};
+  if (!fd) return unreadable(std::strerror(errno));
   struct stat status{};
-  if (fstat(fd.get(), &status) != 0) return unreadable(std::strerror(errno));
+  if (fstat(fd.number(), &status) != 0) return unreadable(std::strerror(errno));
   if (!S_ISREG(status.st_mode)) return Refusal{"plugin.not_a_file", "it is not a regular file", "keep nothing but plugins in this directory"};
   if (auto refusal = trust_fault(file, status)) return refusal;
   if (status.st_size > kMaxFile) return Refusal{"plugin.too_large", "the file is larger than 256 MiB", "strip it of its debug information"};
   content.resize(static_cast<std::size_t>(status.st_size));
   std::size_t done = 0;
   while (done < content.size()) {
-    const auto got = read(fd.get(), content.data() + done, content.size() - done);
+    const auto got = read(fd.number(), content.data() + done, content.size() - done);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return unreadable(got < 0 ? std::strerror(errno) : "it became shorter meanwhile");
     done += static_cast<std::size_t>(got);

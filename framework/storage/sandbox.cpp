@@ -34,7 +34,7 @@ ProgramEnd Sandbox::run(const SandboxRun& run, const std::function<void(std::str
 ProgramEnd Sandbox::start(const SandboxRun& run, const std::function<void(std::string_view)>& output) {
   ++processes_;
   // The arenas and the locale: less memory, and messages that we can read.
-  return Program(command(run), {"LC_ALL=C", "MALLOC_ARENA_MAX=2"}, settings_.deadline).run(output);
+  return process::Program(command(run), {"LC_ALL=C", "MALLOC_ARENA_MAX=2"}, settings_.deadline).run(output);
 }
 
 // Nothing in it comes from outside: what the files are called inside is constant, and outside they are absolute paths of our own.

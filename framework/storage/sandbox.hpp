@@ -12,9 +12,11 @@
 #include <string_view>
 #include <vector>
 
-#include "framework/storage/program.hpp"
+#include "framework/process/program.hpp"
 
 namespace velocity::storage {
+
+using process::ProgramEnd;
 
 // Where the tools are, and how long one of them may run. A file system that is slow needs a longer deadline.
 struct SandboxSettings {

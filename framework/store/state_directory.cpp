@@ -28,19 +28,18 @@ void make_private(const std::filesystem::path& directory) {
     throw Error(ErrorCode::storage_failed, fmt::format("Cannot make the directory {} private: {}", directory.string(), std::strerror(errno)));
 }
 
-int take_lock(const std::filesystem::path& file, const std::filesystem::path& directory) {
-  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) throw Error(ErrorCode::storage_failed, fmt::format("Cannot open {}: {}", file.string(), std::strerror(errno)));
-  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) {
+process::Descriptor take_lock(const std::filesystem::path& file, const std::filesystem::path& directory) {
+  process::Descriptor lock(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!lock) throw Error(ErrorCode::storage_failed, fmt::format("Cannot open {}: {}", file.string(), std::strerror(errno)));
+  if (::flock(lock.number(), LOCK_EX | LOCK_NB) == 0) {
     const auto text = fmt::format("{}\n", ::getpid());
-    if (::ftruncate(fd, 0) != 0 || ::write(fd, text.data(), text.size()) < 0) {
+    if (::ftruncate(lock.number(), 0) != 0 || ::write(lock.number(), text.data(), text.size()) < 0) {
       // The number only serves the message below; the lock holds without it.
     }
-    return fd;
+    return lock;
   }
   char holder[32] = {};
-  const auto length = ::read(fd, holder, sizeof holder - 1);
-  ::close(fd);
+  const auto length = ::read(lock.number(), holder, sizeof holder - 1);
   std::string who(holder, length > 0 ? static_cast<std::size_t>(length) : 0);
   while (!who.empty() && who.back() == '\n') who.pop_back();
   throw Error(ErrorCode::storage_failed, fmt::format("Another server{} uses the state directory {}. Stop it, or give another directory with --state",
@@ -57,10 +56,6 @@ StateDirectory::StateDirectory(const std::filesystem::path& directory) {
   make_private(directory_);
   lock_ = take_lock(directory_ / "lock", directory_);
   for (const auto& part : {directory_ / "pools", pool(), incoming(), nvram(), libvirt(), run(), log(), console_logs(), cache()}) make_private(part);
-}
-
-StateDirectory::~StateDirectory() {
-  if (lock_ >= 0) ::close(lock_);
 }
 
 }  // namespace velocity::store

@@ -3,6 +3,8 @@
 
 #include <filesystem>
 
+#include "framework/process/descriptor.hpp"
+
 namespace velocity::store {
 
 // Makes what is missing of the layout (docs/architecture.md), 0700, and holds the lock for life.
@@ -10,9 +12,6 @@ namespace velocity::store {
 class StateDirectory {
  public:
   explicit StateDirectory(const std::filesystem::path& directory);
-  ~StateDirectory();
-  StateDirectory(const StateDirectory&) = delete;
-  StateDirectory& operator=(const StateDirectory&) = delete;
 
   std::filesystem::path database() const { return directory_ / "velocity.db"; }
   std::filesystem::path pool() const { return directory_ / "pools" / "default"; }
@@ -27,7 +26,7 @@ class StateDirectory {
 
  private:
   std::filesystem::path directory_;  // absolute
-  int lock_ = -1;
+  process::Descriptor lock_;
 };
 
 }  // namespace velocity::store

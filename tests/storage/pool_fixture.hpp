@@ -1,7 +1,6 @@
 // A pool in a directory of its own, and the real qemu-img to make and compare images with. Included by the tests of this folder.
 #pragma once
 
-#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -13,34 +12,20 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "framework/storage/program.hpp"
+#include "framework/process/program.hpp"
 #include "framework/storage/volumes.hpp"
 #include "tests/storage/made_images.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 namespace velocity::storage::test {
 
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() : path_((std::filesystem::temp_directory_path() / "velocity-storage-XXXXXX").string()) {
-    if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("mkdtemp " + path_);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::filesystem::path path() const { return path_; }
-
- private:
-  std::string path_;
-};
+using velocity::test::TemporaryDirectory;
 
 // Runs qemu-img outside of any sandbox, on files that the tests made themselves; returns its stdout.
 inline std::string qemu_img(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "/usr/bin/qemu-img");
   std::string output;
-  const auto end = Program(arguments, {"LC_ALL=C"}, std::chrono::minutes(1)).run([&](std::string_view text) { output += text; });
+  const auto end = process::Program(arguments, {"LC_ALL=C"}, std::chrono::minutes(1)).run([&](std::string_view text) { output += text; });
   if (!end.success()) throw std::runtime_error(arguments[1] + ": " + end.errors);
   return output;
 }

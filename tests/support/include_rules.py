@@ -11,10 +11,11 @@ import sys
 # Room → the rooms that it may include, besides itself. The longest matching name is a file's room.
 ROOMS: dict[str, tuple[str, ...]] = {
     "framework/model": (),
-    "framework/plugin": ("framework/model", "sdk/include"),
-    "framework/libvirt": ("framework/model",),
-    "framework/storage": ("framework/model",),
-    "framework/store": ("framework/model",),
+    "framework/process": (),
+    "framework/plugin": ("framework/model", "framework/process", "sdk/include"),
+    "framework/libvirt": ("framework/model", "framework/process"),
+    "framework/storage": ("framework/model", "framework/process"),
+    "framework/store": ("framework/model", "framework/process"),
     "framework/service": ("framework/model", "framework/plugin", "framework/libvirt", "framework/storage", "framework/store"),
     "sdk/include": (),
     "sdk": ("sdk/include",),

@@ -1,4 +1,4 @@
-#include "framework/storage/program.hpp"
+#include "framework/process/program.hpp"
 
 #include <algorithm>
 #include <array>
@@ -13,22 +13,24 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "framework/storage/descriptor.hpp"
+#include "framework/process/descriptor.hpp"
 
-namespace velocity::storage {
+namespace velocity::process {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kDyingTime{5};  // for the rest of a killed group to let go of its pipes
 
+// False: the kernel denies it.
 struct Pipe {
   Pipe() {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw system_error(errno, "pipe");
+    std::array<int, 2> ends{-1, -1};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return;
     reading = Descriptor(ends[0]);
     writing = Descriptor(ends[1]);
     ::fcntl(reading.number(), F_SETFL, O_NONBLOCK);
   }
+  explicit operator bool() const { return static_cast<bool>(writing); }
   Descriptor reading;
   Descriptor writing;
 };
@@ -77,42 +79,34 @@ class Spawning {
 // glibc 2.36 declares pidfd_open() for C only.
 int open_pidfd(pid_t pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
 
-// The running child: it never outlives this object, nor becomes a zombie.
+// The running child: neither it nor the rest of its process group outlives this object, nor does it become a zombie.
 class Child {
  public:
-  explicit Child(pid_t pid) : pid_(pid), watch_(open_pidfd(pid)) {
-    if (watch_) return;
-    const int error = errno;
-    kill();
-    wait();
-    throw system_error(error, "pidfd_open");
-  }
+  explicit Child(pid_t pid) : pid_(pid), watch_(open_pidfd(pid)) {}
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
-  ~Child() {
-    if (pid_ > 0) {
-      kill();
-      wait();
-    }
-  }
+  ~Child() { put_away(); }
 
-  int watch() const { return watch_.number(); }
-  void kill() const { ::kill(-pid_, SIGKILL); }
+  int watch() const { return watch_.number(); }  // -1: the kernel denies it
+  void kill() const {
+    ::kill(-pid_, SIGKILL);
+    ::kill(pid_, SIGKILL);  // should it have left its group
+  }
 
   bool has_ended() const {
     pollfd event{watch_.number(), POLLIN, 0};
     return ::poll(&event, 1, 0) == 1;
   }
 
-  int wait() {
+  // Kills before it waits: until then no other process can have the group's number.
+  siginfo_t put_away() {
     siginfo_t info{};
-    while (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED) != 0)
-      if (errno != EINTR) {
-        pid_ = -1;
-        return 127;  // somebody else has waited for it
-      }
+    if (pid_ < 0) return info;
+    kill();
+    while (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED) != 0 && errno == EINTR) {
+    }
     pid_ = -1;
-    return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+    return info;
   }
 
  private:
@@ -120,10 +114,11 @@ class Child {
   Descriptor watch_;
 };
 
-// Hands on what is there now; false at the pipe's end.
+// Hands on what is there now, all that a pipe holds at the least; false at the pipe's end.
 bool drain(const Descriptor& pipe, const std::function<void(std::string_view)>& take) {
+  constexpr int kReads = 64;  // 256 KiB: a writer that is quicker than we are does not keep us from looking at the clock
   std::array<char, 4096> buffer{};
-  for (;;) {
+  for (int i = 0; i < kReads; ++i) {
     const auto got = ::read(pipe.number(), buffer.data(), buffer.size());
     if (got > 0) {
       if (take) take(std::string_view(buffer.data(), static_cast<std::size_t>(got)));
@@ -133,6 +128,7 @@ bool drain(const Descriptor& pipe, const std::function<void(std::string_view)>& 
       return true;
     }
   }
+  return true;
 }
 
 // Waits until something can be read, the child has ended, or `until`. A descriptor of -1 is passed over.
@@ -142,6 +138,21 @@ void wait_for(int out, int err, int watch, Clock::time_point until) {
   ::poll(events.data(), events.size(), static_cast<int>(std::clamp<std::int64_t>(left + 1, 0, 60000)));
 }
 
+ProgramEnd not_started(const std::string& what, int error) {
+  return {.started = false, .status = 127, .errors = what + ": " + std::generic_category().message(error)};
+}
+
+void note_end(ProgramEnd& end, const siginfo_t& info) {
+  if (info.si_pid == 0) {
+    end.status = 127;  // somebody else has waited for it
+  } else if (info.si_code == CLD_EXITED) {
+    end.status = info.si_status;
+  } else {
+    end.signal = info.si_status;
+    end.status = 128 + end.signal;
+  }
+}
+
 }  // namespace
 
 Program::Program(std::vector<std::string> command, std::vector<std::string> environment, std::chrono::milliseconds deadline)
@@ -149,13 +160,15 @@ Program::Program(std::vector<std::string> command, std::vector<std::string> envi
 
 ProgramEnd Program::run(const std::function<void(std::string_view)>& output) const {
   Pipe out, err;
+  if (!out || !err) return not_started("pipe", errno);
   pid_t pid = -1;
   if (const int error = Spawning(out.writing.number(), err.writing.number()).spawn(pid, command_, environment_))
-    return {.status = 127, .timed_out = false, .errors = command_.front() + ": " + std::generic_category().message(error)};
+    return not_started(command_.front(), error);
   out.writing.close();
   err.writing.close();
 
   Child child(pid);
+  if (child.watch() < 0) return not_started("pidfd_open", errno);
   ProgramEnd end;
   const auto keep = [&end](std::string_view text) { end.errors.append(text.substr(0, kMaxErrors - end.errors.size())); };
   auto until = Clock::now() + deadline_;
@@ -173,8 +186,14 @@ ProgramEnd Program::run(const std::function<void(std::string_view)>& output) con
     }
     wait_for(out.reading.number(), err.reading.number(), ended ? -1 : child.watch(), until);
   }
-  end.status = child.wait();
+  note_end(end, child.put_away());
   return end;
 }
 
-}  // namespace velocity::storage
+std::vector<std::string> own_environment() {
+  std::vector<std::string> environment;
+  for (char** entry = environ; *entry; ++entry) environment.emplace_back(*entry);
+  return environment;
+}
+
+}  // namespace velocity::process

@@ -1,6 +1,8 @@
 // Programs run to their end, whatever end that is.
 #include <atomic>
 #include <chrono>
+#include <fstream>
+#include <string>
 #include <thread>
 
 #include <csignal>
@@ -10,9 +12,9 @@
 
 #include <gtest/gtest.h>
 
-#include "framework/storage/program.hpp"
+#include "framework/process/program.hpp"
 
-namespace velocity::storage::test {
+namespace velocity::process::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -27,6 +29,14 @@ std::string output_of(const Program& program) {
   return output;
 }
 
+// Whether it is there and no zombie, which an orphan may stay for a while.
+bool runs(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string stat;
+  std::getline(file, stat);
+  return stat.size() > stat.rfind(')') + 2 && stat[stat.rfind(')') + 2] != 'Z';
+}
+
 TEST(Program, gives_its_output_its_errors_and_its_status) {
   std::string output;
   const auto end = shell("echo out; echo err >&2; exit 3").run([&](std::string_view text) { output += text; });
@@ -38,11 +48,19 @@ TEST(Program, gives_its_output_its_errors_and_its_status) {
 
 TEST(Program, that_is_absent_ends_with_127) {
   const auto end = Program({"/nonexistent/program"}, {}, 1min).run();
+  EXPECT_FALSE(end.started);
   EXPECT_EQ(end.status, 127);
   EXPECT_NE(end.errors.find("/nonexistent/program"), std::string::npos);
 }
 
-TEST(Program, that_a_signal_ends_has_its_number) { EXPECT_EQ(shell("kill -TERM $$").run().status, 128 + SIGTERM); }
+TEST(Program, that_ends_with_127_was_started) { EXPECT_TRUE(shell("exit 127").run().started); }
+
+TEST(Program, that_a_signal_ends_has_its_number) {
+  const auto end = shell("kill -TERM $$").run();
+  EXPECT_EQ(end.signal, SIGTERM);
+  EXPECT_EQ(end.status, 128 + SIGTERM);
+  EXPECT_EQ(shell("exit 143").run().signal, 0);
+}
 
 TEST(Program, loses_no_output_however_much_it_is) { EXPECT_EQ(output_of(shell("head -c 3000000 /dev/zero")).size(), 3000000u); }
 
@@ -81,15 +99,22 @@ TEST(Program, and_its_children_are_killed_at_the_deadline) {
   EXPECT_EQ(end.status, 128 + SIGKILL);
 }
 
+TEST(Program, that_never_stops_talking_is_killed_at_the_deadline) {
+  EXPECT_TRUE(shell("cat /dev/zero", 200ms).run([](std::string_view) {}).timed_out);
+  EXPECT_TRUE(shell("cat /dev/zero >&2", 200ms).run().timed_out);
+}
+
 TEST(Program, that_has_closed_its_pipes_is_killed_at_the_deadline_all_the_same) {
   EXPECT_TRUE(shell("exec >&- 2>&-; sleep 1000", 200ms).run().timed_out);
 }
 
-TEST(Program, ends_when_it_ends_and_not_when_its_pipes_do) {
+TEST(Program, ends_when_it_ends_and_leaves_no_child) {
   std::string pid;
   const auto end = shell("sleep 1000 & echo $!").run([&](std::string_view text) { pid += text; });
   EXPECT_TRUE(end.success());
-  ::kill(std::stoi(pid), SIGKILL);
+  const auto until = std::chrono::steady_clock::now() + 10s;
+  while (runs(std::stoi(pid)) && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(1ms);
+  EXPECT_FALSE(runs(std::stoi(pid)));
 }
 
 TEST(Program, is_killed_when_the_reader_throws) {
@@ -124,4 +149,4 @@ TEST(Program, runs_from_many_threads_at_once) {
 }
 
 }  // namespace
-}  // namespace velocity::storage::test
+}  // namespace velocity::process::test
