@@ -3,10 +3,8 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
-#include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -23,9 +21,6 @@ void write_file(const std::filesystem::path& path, Write write) {
 }  // namespace
 
 Certificate::Certificate() {
-  std::string name = (std::filesystem::temp_directory_path() / "velocity-certificate-XXXXXX").string();
-  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-  directory_ = name;
   const std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> key_pair(EVP_EC_gen("P-256"), EVP_PKEY_free);
   const std::unique_ptr<X509, void (*)(X509*)> x509(X509_new(), X509_free);
   ASN1_INTEGER_set(X509_get_serialNumber(x509.get()), 1);
@@ -40,7 +35,5 @@ Certificate::Certificate() {
   write_file(key(),
              [&](std::FILE* file) { return PEM_write_PrivateKey(file, key_pair.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1; });
 }
-
-Certificate::~Certificate() { std::filesystem::remove_all(directory_); }
 
 }  // namespace velocity::edge::testing

@@ -3,20 +3,19 @@
 
 #include <filesystem>
 
+#include "tests/support/temporary_directory.hpp"
+
 namespace velocity::edge::testing {
 
 // Self-signed for "localhost", good for an hour; PEM files certificate.pem and key.pem in a directory that goes with it.
 class Certificate {
  public:
   Certificate();
-  ~Certificate();
-  Certificate(const Certificate&) = delete;
-  Certificate& operator=(const Certificate&) = delete;
   std::filesystem::path certificate() const { return directory_ / "certificate.pem"; }
   std::filesystem::path key() const { return directory_ / "key.pem"; }
 
  private:
-  std::filesystem::path directory_;
+  test::TemporaryDirectory directory_;
 };
 
 }  // namespace velocity::edge::testing

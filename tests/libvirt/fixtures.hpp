@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -21,11 +20,13 @@
 #include "framework/libvirt/domain_xml.hpp"
 #include "framework/libvirt/host.hpp"
 #include "framework/model/names.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 namespace velocity::libvirt {
 
 using namespace std::chrono_literals;
 using model::MachineState;
+using test::TemporaryDirectory;
 
 inline std::string read_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
@@ -40,27 +41,6 @@ inline bool eventually(std::chrono::milliseconds limit, const std::function<bool
   }
   return true;
 }
-
-// Directly below /tmp, since sockets' paths may not be long.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = "/tmp/velocity.XXXXXX";
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary directory");
-    path_ = name;
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 // Lines as "connected 2", "disconnected", "changed <id> RUNNING cause", "removed <id>".
 class Diary : public Listener {

@@ -7,8 +7,6 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "framework/model/uuid.hpp"
-
 namespace velocity::plugin {
 
 void NotingServices::log(std::string_view, int, std::string_view message) { logged.emplace_back(message); }
@@ -19,14 +17,12 @@ Json NotingServices::call(std::string_view, std::string_view service, const Json
   return Json::object();
 }
 
-PluginTest::PluginTest() : directory_(fs::canonical(fs::temp_directory_path()) / ("velocity-plugin-test-" + model::Uuid::random().text())) {
+PluginTest::PluginTest() : directory_(fs::canonical(temporary_.path())) {
   umask(022);
-  fs::create_directory(directory_);
+  fs::permissions(directory_, fs::perms(0755));
   // A sanitizer would turn the death of a child into an exit.
   setenv("ASAN_OPTIONS", "handle_segv=0:handle_abort=0:handle_sigbus=0:handle_sigill=0:handle_sigfpe=0:allocator_may_return_null=1", 1);
 }
-
-PluginTest::~PluginTest() { fs::remove_all(directory_); }
 
 fs::path PluginTest::copy(const fs::path& plugin, const std::string& name) {
   const auto to = directory_ / (name.empty() ? plugin.filename().string() : name);

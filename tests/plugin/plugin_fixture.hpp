@@ -12,6 +12,7 @@
 #include "framework/model/error.hpp"
 #include "framework/plugin/candidate.hpp"
 #include "framework/plugin/registry.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 namespace velocity::plugin {
 
@@ -31,7 +32,6 @@ class NotingServices final : public HostServices {
 class PluginTest : public testing::Test {
  protected:
   PluginTest();
-  ~PluginTest() override;
 
   static fs::path good(const std::string& name) { return fs::path(VELOCITY_PLUGINS) / (name + ".so"); }
   static fs::path bad(const std::string& name) { return fs::path(VELOCITY_BAD_PLUGINS) / (name + ".so"); }
@@ -45,7 +45,8 @@ class PluginTest : public testing::Test {
   Registry load(const std::vector<fs::path>& plugins);  // copies them and loads the directory
   static const PluginReport& report(const Registry& registry, const std::string& file);
 
-  fs::path directory_;
+  test::TemporaryDirectory temporary_;
+  fs::path directory_;  // its canonical path
   NotingServices services_;
 };
 

@@ -10,9 +10,9 @@ namespace velocity::test {
 
 class TemporaryDirectory {
  public:
-  // Short, because Unix sockets below it may have 107 bytes at most.
+  // Directly below /tmp, because paths of Unix sockets in it may have 107 bytes at most.
   TemporaryDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "velocity-XXXXXX").string();
+    std::string pattern = "/tmp/velocity-XXXXXX";
     if (!::mkdtemp(pattern.data())) throw std::runtime_error("cannot make a temporary directory");
     path_ = pattern;
   }
