@@ -3,7 +3,7 @@
 #   velocity_room(<name> SOURCES … [PUBLIC …] [PRIVATE …])   a room of the house as a static library velocity_<name>
 #   velocity_rooms_for_guests(<name> …)                      these rooms once more as velocity_<name>_for_guests
 #   velocity_test(<name> SOURCES … LINK …)                   a GoogleTest program; each of its tests is a test of ctest
-#   velocity_python_test(<name> FILE … [TIMEOUT s] [GUESTS]) a pytest file run against the built server
+#   velocity_python_test(<name> FILE … [TIMEOUT s] [GUESTS] [ARGUMENTS …])  a pytest file run against the built server
 include_guard(GLOBAL)
 
 option(VELOCITY_TESTS "build the tests" ON)
@@ -66,7 +66,7 @@ endfunction()
 # GUESTS says that the test's server runs the embedded hypervisor: it then takes the release build where this one is sanitized, for the reason
 # that velocity_rooms_for_guests() has.
 function(velocity_python_test name)
-  cmake_parse_arguments(TEST "GUESTS" "FILE;TIMEOUT" "" ${ARGN})
+  cmake_parse_arguments(TEST "GUESTS" "FILE;TIMEOUT" "ARGUMENTS" ${ARGN})
   set(build "${PROJECT_BINARY_DIR}")
   if(TEST_GUESTS AND VELOCITY_SANITIZE)
     set(build "${PROJECT_SOURCE_DIR}/build/release")
@@ -74,7 +74,7 @@ function(velocity_python_test name)
   if(NOT TEST_TIMEOUT)
     set(TEST_TIMEOUT 300)
   endif()
-  add_test(NAME ${name} COMMAND /usr/bin/python3 -m pytest -q -p no:cacheprovider "${CMAKE_CURRENT_SOURCE_DIR}/${TEST_FILE}")
+  add_test(NAME ${name} COMMAND /usr/bin/python3 -m pytest -q -p no:cacheprovider "${CMAKE_CURRENT_SOURCE_DIR}/${TEST_FILE}" ${TEST_ARGUMENTS})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${TEST_TIMEOUT}
     ENVIRONMENT "VELOCITY_BUILD=${build};VELOCITY_SOURCE=${PROJECT_SOURCE_DIR};PYTHONPATH=${PROJECT_SOURCE_DIR}/tests/support;PYTHONDONTWRITEBYTECODE=1")
 endfunction()

@@ -1,7 +1,8 @@
 """Every route and status of the API, with the documents' own JSON, sent as they show it: curl -X METHOD URL -d JSON.
 
-A row: the status expected, the method, the path, the JSON with <names> out of tests/support/world.py, who asks, and what the answer
-has: a set of members exactly, or a dictionary of members and values (with <names>) among others; None is an empty body.
+A row: the status expected, the method, the path, the JSON with <names> out of tests/support/world.py, who asks, what the answer
+has: a set of members exactly, or a dictionary of members and values (with <names>) among others; None is an empty body; and the fixture of
+the server that it needs: real_server where only a real hypervisor answers so.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Row:
     answer: object = ERROR
     who: str | None = "root"
     why: str = ""
+    server: str = "mock_server"
 
     def __str__(self):
         return f"{self.method} {self.path} {self.status} {self.why}".strip()
@@ -153,6 +155,9 @@ MACHINES = [
     Row(401, "POST", "/v/state", '{"authkey": "<authkey>", "vmid": "<VMID>", "state": "RUNNING"}', who="viewer", why="no state"),
     Row(404, "POST", "/v/state", '{"authkey": "<authkey>", "vmid": "<ABSENT>", "state": "RUNNING"}'),
     Row(404, "POST", "/v/state", '{"authkey": "<authkey>", "vmid": "<FOREIGN-VMID>", "state": "RUNNING"}', who="owner"),
+    Row(500, "POST", "/v/state", '{"authkey": "<authkey>", "vmid": "<BROKEN-VMID>", "state": "RUNNING", "force": true}',
+        {"code": "machine.hypervisor_failed", "message": ..., "vmid": "<BROKEN-VMID>", "state": "STOPPED"},
+        why="the disk's file is gone", server="real_server"),
     Row(400, "POST", "/v/state", '{"authkey": "<authkey>", "vmid": "<VMID>", "state": "STARTING"}', ERROR | {"problems"}),
     Row(400, "POST", "/v/state", '{"authkey": "<authkey>", "vmid": "<VMID>", "state": "RUNNING", "wait": 61}', ERROR | {"problems"}),
 
@@ -253,6 +258,10 @@ def world(mock_server, people):
     return World(mock_server, people)
 
 
+def parameters(table: list[Row]):
+    return [pytest.param(row, id=str(row), marks=[pytest.mark.guests] if row.server == "real_server" else []) for row in table]
+
+
 def body_of(row: Row, world: World) -> str | None:
     if row.who not in (None, "root"):
         if row.who == "viewer":
@@ -261,9 +270,11 @@ def body_of(row: Row, world: World) -> str | None:
     return row.body and world.fill(row.body)
 
 
-@pytest.mark.parametrize("row", TABLE, ids=str)
-def test_the_api_answers_as_documented(row, world, mock_server):
-    answer = mock_server.curl(row.method, world.fill(row.path), body_of(row, world))
+@pytest.mark.parametrize("row", parameters(TABLE))
+def test_the_api_answers_as_documented(row, request):
+    server = request.getfixturevalue(row.server)
+    world = request.getfixturevalue("world") if row.server == "mock_server" else World(server, People(server))
+    answer = server.curl(row.method, world.fill(row.path), body_of(row, world))
     assert answer.status == row.status, answer.text
     assert answer.headers["x-request-id"]
     if row.answer is None:

@@ -64,6 +64,7 @@ class World:
             "FOREIGN-VMID": lambda: self._machine("outsider", "FOREIGN-CID"),
             "RUNNING-VMID": lambda: self._running(),
             "PAUSED-VMID": lambda: self._paused(),
+            "BROKEN-VMID": lambda: self._broken(),
             "NAME": lambda: f"thing {self.number}",
             "TAKEN-MACHINE": lambda: self._name_of_machine(),
             "SHARED-CID": lambda: self.shared("stranger", *PERMISSIONS),
@@ -109,6 +110,12 @@ class World:
     def _paused(self) -> str:
         vmid = self._running()
         self.server.change(vmid, "PAUSED").expect(200)
+        return vmid
+
+    def _broken(self) -> str:
+        """It is in order for all that the server knows; its disk's file went behind the server's back."""
+        vmid = self.server.machine(f"broken {self.number}", self["CID"], [self["STID"]])
+        next(file for file in (self.server.state_directory / "pools").rglob("*") if self["STID"] in file.name).unlink()
         return vmid
 
     def _name_of_machine(self) -> str:
