@@ -6,10 +6,13 @@ What a caller cannot see and what is not there must be the same in status, heade
 from __future__ import annotations
 
 import re
+import sqlite3
+import time
 from dataclasses import dataclass
 
 import pytest
 
+import velocity
 from world import PERMISSIONS, People, World
 
 CALLERS = ("none", "invalid", "stranger", "lacking", "holder", "owner", "root")
@@ -191,3 +194,46 @@ def test_a_malformed_number_is_named_whoever_asks(method, path, field, more, moc
             assert answer.status == (401 if caller in (None, "nobody") else 400), answer.text
             if answer.status == 400:
                 assert f"/{field}" in [problem["path"] for problem in answer.json["problems"]], answer.text
+
+
+@pytest.fixture(scope="module")
+def expired():
+    """A server that was away while the time of its owner's authkey ran out, and the owner's things by their names in world.py."""
+    with velocity.Server(hypervisor="test:///default") as server:
+        people = People(server)
+        world = World(server, people)
+        key = people["owner"].key
+        own = {thing: world[thing] for thing in {route.thing for route in ROUTES}}
+        more = {route: {field: world.fill(str(value)) for field, value in route.more if value != "<GROUP>"} for route in ROUTES}
+        server.call("GET", "/c", key=key, cid=own["CID"]).expect(200)
+        server.stop()
+        with sqlite3.connect(server.state_directory / "velocity.db") as database:
+            database.execute("UPDATE authkeys SET expires = ? WHERE uid = ?", (int(time.time()) - 1, people["owner"].uid))
+        database.close()
+        yield server.start(), key, own, more
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_an_expired_authkey_is_none_for_what_it_could_do(route, expired):
+    server, key, own, more = expired
+    answer = server.call(route.method, route.path, {route.field: own[route.thing], **more[route]}, key=key)
+    assert (answer.status, answer.json["code"]) == (401, "auth.expired")
+    in_body = server.call(route.method, route.path, {"authkey": key, route.field: own[route.thing], **more[route]}, key=None)
+    assert (in_body.status, in_body.json["code"]) == (401, "auth.expired")
+
+
+@pytest.mark.parametrize("method, path", [("PUT", "/c"), ("GET", "/c"), ("GET", "/r"), ("GET", "/r/types"), ("PUT", "/r/disk-image"),
+                                          ("GET", "/v"), ("GET", "/v/types")])
+def test_an_expired_authkey_lists_and_makes_nothing(method, path, expired):
+    server, key, _, _ = expired
+    answer = server.call(method, path, {"group": 0, "label": "x", "size_mb": 1} if method == "PUT" else {}, key=key)
+    assert (answer.status, answer.json["code"]) == (401, "auth.expired")
+
+
+def test_an_expired_authkey_can_neither_be_renewed_nor_upload(expired):
+    server, key, _, _ = expired
+    answer = server.call("PATCH", "/u/auth", {"authkey": key}, key=None)
+    assert (answer.status, answer.json["code"]) == (403, "auth.refused")
+    answer = server.create_upload(1 << 20, "late", key=key)
+    assert (answer.status, answer.json["code"]) == (401, "auth.expired")
+    server.call("DELETE", "/u/auth", {"authkey": key}, key=None).expect(200)
