@@ -39,6 +39,20 @@ bool stays_here(const http::fields::value_type& field) {
   }
 }
 
+// The workers know these, and answer what a path does not offer with 405. A preflight is answered here, so that OPTIONS, which no path
+// offers, can stand for every method that they do not know.
+http::verb forwarded_method(http::verb method) {
+  switch (method) {
+    case http::verb::head: return http::verb::get;
+    case http::verb::get:
+    case http::verb::post:
+    case http::verb::put:
+    case http::verb::patch:
+    case http::verb::delete_: return method;
+    default: return http::verb::options;
+  }
+}
+
 }  // namespace
 
 struct ForwardPool::Job {
@@ -66,8 +80,7 @@ struct ForwardPool::Slot {
 };
 
 std::string forwarded_header(const Request& request) {
-  const auto method = request.method == http::verb::head ? http::verb::get : request.method;
-  const auto method_text = http::to_string(method);
+  const auto method_text = http::to_string(forwarded_method(request.method));
   std::string text;
   text.reserve(512 + request.path.size() + request.query.size());
   text.append(method_text.data(), method_text.size()).append(" ").append(request.path);

@@ -28,19 +28,6 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-bool is_served(http::verb method) {
-  switch (method) {
-    case http::verb::get:
-    case http::verb::head:
-    case http::verb::post:
-    case http::verb::put:
-    case http::verb::patch:
-    case http::verb::delete_:
-    case http::verb::options: return true;
-    default: return false;
-  }
-}
-
 std::optional<Authority> find_authority(std::string_view text) {
   const auto parsed = urls::parse_authority(urls::string_view(text.data(), text.size()));
   if (!parsed || parsed->has_userinfo() || parsed->encoded_host().empty()) return std::nullopt;
@@ -79,7 +66,8 @@ void Vetting::check(const RequestParser& parser, Request& request) const {
   request.keep_alive = header.keep_alive();
   if (parser.content_length()) request.content_length = *parser.content_length();
 
-  if (!is_served(request.method)) throw Error(ErrorCode::request_not_implemented, "This method is not served here");
+  // It names no path, and what follows it would be another protocol. Every other method is answered by the path that it asks.
+  if (request.method == http::verb::connect) throw Error(ErrorCode::request_not_implemented, "This server is no proxy");
   const auto raw = header.target();
   if (raw.size() > limits_.target)
     throw Error(ErrorCode::request_target_too_long, fmt::format("The address has more than {} bytes", limits_.target));

@@ -8,6 +8,8 @@ the server that it needs: real_server where only a real hypervisor answers so.
 from __future__ import annotations
 
 import json
+import socket
+import urllib.parse
 from dataclasses import dataclass
 
 import pytest
@@ -293,10 +295,21 @@ def test_the_api_answers_as_documented(row, request):
             assert document[member] == (world.fill(value) if isinstance(value, str) else value)
 
 
-def test_every_method_not_offered_says_what_is(mock_server):
-    answer = mock_server.curl("PATCH", "/c/share")
-    assert answer.status == 405
-    assert {method.strip() for method in answer.headers["allow"].split(",")} >= {"GET", "POST", "DELETE"}
+@pytest.mark.parametrize("method", ["PATCH", "TRACE", "PROPFIND", "BREW", "get"])
+def test_every_method_not_offered_says_what_is(method, mock_server):
+    answer = mock_server.curl(method, "/c/share", None, "-H", "Authorization: Bearer a secret")
+    assert (answer.status, answer.json["code"]) == (405, "request.method_not_allowed")
+    assert {name.strip() for name in answer.headers["allow"].split(",")} == {"GET", "HEAD", "POST", "DELETE"}
+    assert "a secret" not in answer.text + str(answer.headers)
+    assert mock_server.curl(method, "/nothing").expect(404).json["code"] == "request.unknown_path"
+
+
+def test_connect_makes_no_tunnel(mock_server):
+    address = urllib.parse.urlsplit(mock_server.url)
+    with socket.create_connection((address.hostname, address.port), 10) as client:
+        client.sendall(f"CONNECT {address.netloc} HTTP/1.1\r\nHost: {address.netloc}\r\n\r\nGET /healthz HTTP/1.1\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: client.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 501 ") and answer.count(b"HTTP/1.1") == 1
 
 
 def test_signing_in_renewing_and_signing_out(mock_server, people):

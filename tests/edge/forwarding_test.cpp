@@ -43,6 +43,16 @@ class Gate {
   bool open_ = false;
 };
 
+TEST_F(ForwardingTest, AMethodThatNoPathOffersIsForThePathToRefuseAndIsNotReflected) {
+  const auto port = start();
+  for (const std::string method : {"TRACE", "BREW", "PROPFIND", "M-SEARCH", "get"}) {
+    const auto received = ask(port, method + " /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}");
+    ASSERT_TRUE(received) << method;
+    EXPECT_THAT(received->body, ::testing::StartsWith("OPTIONS /x HTTP/1.1\r\n")) << method;
+    EXPECT_THAT(received->body, Not(HasSubstr(method + " "))) << method;
+  }
+}
+
 TEST_F(ForwardingTest, AWorkerSeesTheCanonicalRequestAndAFixedListOfFields) {
   const auto received =
       ask(start(), post("/u/us%65r/?a=%20", "{}",
