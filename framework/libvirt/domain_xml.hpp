@@ -12,7 +12,7 @@
 namespace velocity::libvirt {
 
 // A piece of domain XML from a plugin: the element(s) that belong into one section. Sections: "os", "cpu", "features", "clock" (one
-// element of that name) and "devices" (any number of elements that may stand in <devices>).
+// element of that name), "devices" (any number of elements that may stand in <devices>) and "extensions" (any number of extensions.hpp's).
 struct Fragment {
   std::string section;
   std::string xml;
@@ -27,6 +27,7 @@ struct DomainParts {
   bool displays = false;  // whether to offer a screen (graphics on a socket of our own)
   std::vector<Fragment> fragments;
   std::set<std::filesystem::path> allowed_files;  // every source file or directory that a fragment may name
+  std::set<std::filesystem::path> allowed_directories;  // every directory that an extension may name
   std::filesystem::path nvram;                    // where the guest's firmware variables live; used when <os> has <nvram>
   std::filesystem::path console_log;              // the serial port's output
   std::filesystem::path run_directory;            // sockets

@@ -164,6 +164,12 @@ constexpr FragmentRule kDevices[] = {
 
 #undef VELOCITY_ADDRESS
 
+// Elements of our own for what libvirt has no word for; extensions.cpp makes QEMU's arguments of them.
+constexpr FragmentRule kExtensions[] = {
+    // The guest's Ethernet frames on Unix sockets in the resource's directory: QEMU's -netdev dgram or stream.
+    {"socketInterface", "mode=dgram|stream directory=@directory mac=@word model=virtio|e1000|e1000e|vmxnet3|rtl8139 boot=@number", ""},
+};
+
 }  // namespace
 
 std::span<const FragmentRule> fragment_rules(std::string_view section) {
@@ -172,6 +178,7 @@ std::span<const FragmentRule> fragment_rules(std::string_view section) {
   if (section == "features") return kFeatures;
   if (section == "clock") return kClock;
   if (section == "devices") return kDevices;
+  if (section == "extensions") return kExtensions;
   return {};
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "framework/libvirt/extensions.hpp"
 #include "framework/libvirt/fragment_rules.hpp"
 #include "framework/model/error.hpp"
 
@@ -71,22 +72,26 @@ class FragmentCheck {
     if (fragment_rules(fragment_.section).empty()) refuse(fragment_.section, "there is no such section");
     pugi::xml_document document;
     parse(document);
-    const bool devices = fragment_.section == "devices";
-    pugi::xml_node parent = devices ? domain.child("devices") : domain;
+    const bool extensions = fragment_.section == "extensions";
+    const bool many = extensions || fragment_.section == "devices";  // else one element, which bears the section's name
+    pugi::xml_document checked;
+    pugi::xml_node parent = extensions ? pugi::xml_node(checked) : many ? domain.child("devices") : domain;
     bool any = false;
     for (const pugi::xml_node node : document.children()) {
       if (skippable(node, {})) continue;
-      if (!devices && node.name() != fragment_.section) refuse(node.name(), "this section holds an element of its own name only");
-      if (!devices && parent.child(node.name())) refuse(node.name(), "this section was given twice");
+      if (!many && node.name() != fragment_.section) refuse(node.name(), "this section holds an element of its own name only");
+      if (!many && parent.child(node.name())) refuse(node.name(), "this section was given twice");
       copy(parent, node, node.name());
       any = true;
     }
+    for (const pugi::xml_node element : checked.children()) append_extension(domain, element);
     if (!any) refuse(fragment_.section, "the fragment is empty");
   }
 
  private:
   [[noreturn]] void refuse(std::string_view path, std::string_view why) const {
-    const std::string where = fragment_.section == "devices" ? fmt::format("devices/{}", path) : std::string(path);
+    const bool within = fragment_.section == "devices" || fragment_.section == "extensions";
+    const std::string where = within ? fmt::format("{}/{}", fragment_.section, path) : std::string(path);
     throw model::Error(model::ErrorCode::plugin_failed,
                        fmt::format("The plugin {} asks for something that is not allowed: {}", fragment_.origin, where),
                        fmt::format("{}: {}", where, why));
@@ -150,6 +155,7 @@ class FragmentCheck {
     if (values == "@number") return is_number(value);
     if (values == "@text") return is_text(value);
     if (values == "@file") return is_allowed_file(value);
+    if (values == "@directory") return is_plain_path(value) && parts_.allowed_directories.contains(value);
     if (values == "@firmware") return is_allowed_file(value) || is_firmware(value);
     if (values == "@nvram") return value.empty() || value == parts_.nvram.native();
     return is_one_of(value, values);
@@ -174,8 +180,11 @@ class FragmentCheck {
       if (parts_.nvram.empty()) refuse(path, "this machine has no place for firmware variables");
       element.text() = parts_.nvram.c_str();
     }
-    if (path == "disk/boot" || path == "interface/boot") {
-      const std::string order = element.attribute("order").value();
+    const auto order_of = [&]() -> std::string {
+      if (path == "disk/boot" || path == "interface/boot") return element.attribute("order").value();
+      return path == "socketInterface" ? element.attribute("boot").value() : "";
+    };
+    if (const auto order = order_of(); !order.empty()) {
       if (!boot_orders_.insert(order).second) refuse(path + "/@order", fmt::format("boot order {} is given twice", order));
     }
   }

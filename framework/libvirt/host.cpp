@@ -25,6 +25,10 @@ void Host::define(const std::string& domain_xml) {
   connection_->call([domain_xml](Session& session) { session.define(domain_xml); });
 }
 
+void Host::rehearse(const std::string& domain_xml) {
+  connection_->call([domain_xml](Session& session) { session.rehearse(domain_xml); });
+}
+
 void Host::undefine(model::MachineId id) {
   connection_->call([id](Session& session) { session.undefine(id); });
   if (connection_->embedded()) remove_log(connection_->settings().root, id);

@@ -70,6 +70,7 @@ class Host {
   unsigned long long calls() const;  // libvirt calls made so far; reads of the API must not move it
 
   void define(const std::string& domain_xml);  // validates against libvirt's schema
+  void rehearse(const std::string& domain_xml);  // whether the driver could make a guest of it; defines nothing
   void undefine(model::MachineId id);          // with NVRAM and snapshot metadata; absent is success
   void start(model::MachineId id);
   void shutdown(model::MachineId id);  // asks the guest by ACPI

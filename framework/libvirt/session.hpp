@@ -36,6 +36,7 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   void define(const std::string& xml);
+  void rehearse(const std::string& xml);
   void undefine(model::MachineId id);
   void start(model::MachineId id);
   void shutdown(model::MachineId id);

@@ -28,6 +28,8 @@ namespace velocity::model {
   X(request_expectation, "request.expectation")                  \
   X(request_not_implemented, "request.not_implemented")          \
   X(request_version, "request.version")                          \
+  X(request_key_reused, "request.key_reused")                    \
+  X(request_in_progress, "request.in_progress")                  \
   X(auth_required, "auth.required")                              \
   X(auth_expired, "auth.expired")                                \
   X(auth_failed, "auth.failed")                                  \
@@ -43,14 +45,30 @@ namespace velocity::model {
   X(catalog_denied, "catalog.denied")                            \
   X(catalog_not_found, "catalog.not_found")                      \
   X(share_not_found, "share.not_found")                          \
+  X(resource_denied, "resource.denied")                          \
   X(resource_not_found, "resource.not_found")                    \
   X(resource_label_taken, "resource.label_taken")                \
   X(resource_in_use, "resource.in_use")                          \
+  X(resource_gone, "resource.gone")                              \
+  X(resource_linked, "resource.linked")                          \
+  X(pool_denied, "pool.denied")                                  \
+  X(pool_not_found, "pool.not_found")                            \
+  X(pool_name_taken, "pool.name_taken")                          \
+  X(pool_in_use, "pool.in_use")                                  \
+  X(quota_denied, "quota.denied")                                \
+  X(quota_exceeded, "quota.exceeded")                            \
   X(machine_denied, "machine.denied")                            \
   X(machine_not_found, "machine.not_found")                      \
   X(machine_name_taken, "machine.name_taken")                    \
   X(machine_state_impossible, "machine.state_impossible")        \
   X(machine_busy, "machine.busy")                                \
+  X(machine_running, "machine.running")                          \
+  X(machine_not_running, "machine.not_running")                  \
+  X(machine_boot_disk, "machine.boot_disk")                      \
+  X(display_not_found, "display.not_found")                      \
+  X(snapshot_not_found, "snapshot.not_found")                    \
+  X(snapshot_name_taken, "snapshot.name_taken")                  \
+  X(snapshot_impossible, "snapshot.impossible")                  \
   X(machine_hypervisor_failed, "machine.hypervisor_failed")      \
   X(type_not_found, "type.not_found")                            \
   X(type_unavailable, "type.unavailable")                        \
@@ -58,6 +76,8 @@ namespace velocity::model {
   X(upload_offset_mismatch, "upload.offset_mismatch")            \
   X(upload_busy, "upload.busy")                                  \
   X(upload_version, "upload.version")                            \
+  X(upload_checksum, "upload.checksum")                          \
+  X(request_range, "request.range")                              \
   X(image_format_mismatch, "image.format_mismatch")              \
   X(image_backing_file, "image.backing_file")                    \
   X(image_data_file, "image.data_file")                          \

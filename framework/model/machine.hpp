@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -39,10 +40,23 @@ struct Machine {
   std::vector<Display> displays;
   std::vector<Attachment> storage;
   std::vector<Attachment> nics;
+  std::map<std::string, ResourceId> parts;  // the resources that the type's own fields name: kernel, bootloader
   bool autostart = false;
   bool rosetta = false;
   nlohmann::json spec = nlohmann::json::object();  // the type's own fields, as its plugin normalised them
   std::int64_t created = 0;                        // Unix seconds
+  Phase phase = Phase::ready;
+  nlohmann::json altering = nullptr;  // the journal: what is needed to finish or take back an alteration under way; null when there is none
+};
+
+// A machine as it was at one moment. While it is not `ready`, its row is the journal's entry for taking or removing it.
+struct Snapshot {
+  SnapshotId id;          // what it is called on disk
+  MachineId machine;
+  std::string name;       // unique in its machine
+  bool memory = false;    // taken of a running machine, with its memory
+  nlohmann::json row = nlohmann::json::object();  // what the machine was made of
+  std::int64_t created = 0;                       // Unix seconds
   Phase phase = Phase::ready;
 };
 

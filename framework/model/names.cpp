@@ -30,6 +30,8 @@ constexpr Table<MachineState, 7> kStates{{
 
 constexpr Table<ResourceKind, 2> kKinds{{{ResourceKind::storage, "storage"}, {ResourceKind::nic, "nic"}}};
 
+constexpr Table<ResourceRight, 2> kRights{{{ResourceRight::use, "use"}, {ResourceRight::manage, "manage"}}};
+
 constexpr Table<Phase, 3> kPhases{{
     {Phase::creating, "creating"},
     {Phase::ready, "ready"},
@@ -41,6 +43,7 @@ constexpr Table<Phase, 3> kPhases{{
 template <> std::span<const std::pair<Permission, std::string_view>> names() { return kPermissions; }
 template <> std::span<const std::pair<MachineState, std::string_view>> names() { return kStates; }
 template <> std::span<const std::pair<ResourceKind, std::string_view>> names() { return kKinds; }
+template <> std::span<const std::pair<ResourceRight, std::string_view>> names() { return kRights; }
 template <> std::span<const std::pair<Phase, std::string_view>> names() { return kPhases; }
 
 }  // namespace velocity::model

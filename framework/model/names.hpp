@@ -19,6 +19,7 @@ std::span<const std::pair<E, std::string_view>> names();  // defined for the enu
 template <> std::span<const std::pair<Permission, std::string_view>> names();
 template <> std::span<const std::pair<MachineState, std::string_view>> names();
 template <> std::span<const std::pair<ResourceKind, std::string_view>> names();
+template <> std::span<const std::pair<ResourceRight, std::string_view>> names();
 template <> std::span<const std::pair<Phase, std::string_view>> names();
 
 template <class E>

@@ -2,15 +2,23 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "framework/model/phase.hpp"
+#include "framework/model/quota.hpp"
 #include "framework/model/uuid.hpp"
 
 namespace velocity::model {
 
+inline constexpr char kDefaultPool[] = "default";
+
 enum class ResourceKind { storage, nic };
+
+// What a share lets another group do: give it to machines; or also alter, share and remove it, as the owning group may.
+enum class ResourceRight { use, manage };
 
 struct Resource {
   ResourceId id;
@@ -20,6 +28,20 @@ struct Resource {
   Gid group{};           // the owner
   nlohmann::json spec;   // the type's own fields, as its plugin normalised them
   std::int64_t created = 0;  // Unix seconds
+  Phase phase = Phase::ready;
+  Amounts cost{};  // what it takes of its group's quota
+  std::map<Gid, ResourceRight> shares = {};
+  std::optional<ResourceId> base = {};  // the volume that this one is an overlay of; it is not removed before
+  std::string pool = kDefaultPool;
+  std::string found = {};    // what the host calls it, when it was found there and not made; empty otherwise
+  nlohmann::json altering = nullptr;  // the journal: what an alteration under way will make of the spec; null when there is none
+};
+
+// A place for volumes. The default one is in the state directory and has no row.
+struct Pool {
+  std::string name;
+  nlohmann::json spec = nlohmann::json::object();  // {"type": "dir", "path": …}
+  std::int64_t created = 0;                        // Unix seconds
   Phase phase = Phase::ready;
 };
 

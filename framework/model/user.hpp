@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -34,6 +35,17 @@ struct Group {
 
 // Only a hash of an authkey is ever kept: the key itself has 256 random bits, so the hash needs no salt.
 using AuthkeyHash = std::array<std::uint8_t, 32>;
+
+
+// What was answered to a request that may come again: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+struct Reply {
+  Uid uid{};
+  std::string key;                            // the client's Idempotency-Key
+  std::array<std::uint8_t, 32> request{};     // hash of the method, the path and the body
+  int status = 0;
+  std::string body;
+  std::int64_t created = 0;  // Unix seconds
+};
 
 struct Authkey {
   AuthkeyHash hash{};

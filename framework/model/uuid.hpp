@@ -52,6 +52,7 @@ using CatalogId = Id<struct CatalogTag>;    // CID
 using MachineId = Id<struct MachineTag>;    // VMID, and the libvirt domain's UUID
 using ResourceId = Id<struct ResourceTag>;  // RID; a STID or NICID by the resource's kind
 using UploadId = Id<struct UploadTag>;
+using SnapshotId = Id<struct SnapshotTag>;
 
 // Users and groups are numbered, as the seed has it.
 enum class Uid : std::int64_t {};

@@ -15,13 +15,35 @@ namespace {
 using model::Error;
 using model::ErrorCode;
 
-constexpr std::array<std::string_view, 5> kSections{"os", "cpu", "features", "clock", "devices"};
+constexpr std::array<std::string_view, 6> kSections{"os", "cpu", "features", "clock", "devices", "extensions"};
 constexpr std::size_t kMaxFragments = 64;
 constexpr std::size_t kMaxFragment = 64 * 1024;
 constexpr std::int64_t kMaxCost = std::int64_t{1} << 52;
+constexpr std::size_t kMaxFound = 1024;
+constexpr std::size_t kMaxFoundId = 256;
 
 Error broken(const std::string& plugin, std::string why) {
   return {ErrorCode::plugin_failed, fmt::format("The plugin {} answered what makes no sense", plugin), std::move(why)};
+}
+
+// capabilities.resources: the fields that name resources must stand in the schema, as strings.
+std::map<std::string, model::ResourceKind> resources_of(const Json& capabilities, const Json& schema) {
+  std::map<std::string, model::ResourceKind> resources;
+  const auto declared = capabilities.find("resources");
+  if (declared == capabilities.end()) return resources;
+  const auto refuse = [](const std::string& why) { return Error(ErrorCode::plugin_failed, "capabilities.resources " + why); };
+  if (!declared->is_object()) throw refuse("must be an object");
+  const auto properties = schema.value("properties", Json::object());
+  for (const auto& [field, what] : declared->items()) {
+    const auto property = properties.find(field);
+    if (property == properties.end() || !property->is_object() || property->value("type", Json()) != "string")
+      throw refuse("names a field that is no string of the schema: " + field);
+    const auto kind = what.is_object() ? what.value("kind", Json()) : Json();
+    const auto known = kind.is_string() ? model::find_named<model::ResourceKind>(kind.get_ref<const std::string&>()) : std::nullopt;
+    if (!known) throw refuse("must give each field a \"kind\": storage or nic");
+    resources[field] = *known;
+  }
+  return resources;
 }
 
 }  // namespace
@@ -47,6 +69,7 @@ Described describe(const Module& module, const Table& table, const std::string& 
   fields.finish();
   Schema schema(said.value("schema", Json()));
   info.schema = schema.document();
+  info.resources = resources_of(info.capabilities, info.schema);
   for (const auto& example : info.examples) try {
       schema.normalise(example);
     } catch (const Error& error) {
@@ -83,9 +106,9 @@ Availability LoadedType<Base, Table>::host_check(const Json& host) const {
 }
 
 template <class Base, class Table>
-Json LoadedType<Base, Table>::validate(const Json& spec) const {
+Json LoadedType<Base, Table>::validate(const Json& spec, const Json& resources) const {
   const auto normal = described_.schema.normalise(spec);
-  const auto reply = call("validate", table_.validate, {{"spec", normal}}, {{"spec", normal}});
+  const auto reply = call("validate", table_.validate, {{"spec", normal}, {"resources", resources}}, {{"spec", normal}});
   const auto judged = reply.find("spec");
   if (judged == reply.end()) throw broken(module_->name(), "validate gave no spec");
   try {
@@ -100,13 +123,52 @@ template class LoadedType<ResourceType, velocity_resource_type>;
 
 std::vector<PlanFragment> LoadedVmType::plan(const Json& request) const { return fragments_of(call("plan", table().plan, request), info().plugin); }
 
+std::vector<std::string> LoadedVmType::live_changes(const Json& old_spec, const Json& new_spec) const {
+  const auto reply = call("update", table().update, {{"old", old_spec}, {"new", new_spec}}, {{"live", Json::array()}});
+  const auto live = reply.value("live", Json::array());
+  std::vector<std::string> paths;
+  if (!live.is_array()) throw broken(info().plugin, "update gave no list");
+  for (const auto& path : live) {
+    if (!path.is_string()) throw broken(info().plugin, "update gave a path that is no string");
+    paths.push_back(path.get<std::string>());
+  }
+  return paths;
+}
+
 model::ResourceKind LoadedResourceType::kind() const {
   return *model::find_named<model::ResourceKind>(info().capabilities.at("kind").get_ref<const std::string&>());  // describe() has checked it
+}
+
+std::vector<FoundItem> LoadedResourceType::enumerate(const Json& host) const {
+  const auto reply = call("enumerate", table().enumerate, {{"host", host}}, {{"items", Json::array()}});
+  const auto items = reply.find("items");
+  if (items == reply.end() || !items->is_array() || items->size() > kMaxFound) throw broken(info().plugin, "enumerate gave no list of items");
+  std::vector<FoundItem> found;
+  for (const auto& item : *items) {
+    model::FieldReader fields(item);
+    FoundItem next{fields.require("id", fields.text("id", kMaxFoundId)), fields.require("label", fields.name("label")), Json()};
+    try {
+      fields.finish();
+      next.spec = validate(item.value("spec", Json::object()), Json::object());
+    } catch (const Error& error) {
+      throw broken(info().plugin, "enumerate gave an item that is wrong: " + error.message());
+    }
+    if (next.id.empty()) throw broken(info().plugin, "enumerate gave an item without an id");
+    found.push_back(std::move(next));
+  }
+  return found;
 }
 
 void LoadedResourceType::create(const Json& request) const { call("create", table().create, request); }
 
 void LoadedResourceType::remove(const Json& request) const { call("remove", table().remove, request); }
+
+void LoadedResourceType::alter(const Json& request) const {
+  if (!table().alter) throw Error(std::vector<model::Problem>{{"", fmt::format("resources of the type {} cannot be altered", info().type)}});
+  call("alter", table().alter, request);
+}
+
+Json LoadedResourceType::inspect(const Json& request) const { return call("inspect", table().inspect, request); }
 
 std::vector<PlanFragment> LoadedResourceType::attach(const Json& request) const {
   return fragments_of(call("attach", table().attach, request), info().plugin);

@@ -30,7 +30,7 @@ class LoadedType : public Base {
 
   const TypeInfo& info() const override { return described_.info; }
   Availability host_check(const Json& host) const override;
-  Json validate(const Json& spec) const override;
+  Json validate(const Json& spec, const Json& resources) const override;
 
  protected:
   Json call(std::string_view what, velocity_operation operation, const Json& request, const Json& otherwise = Json::object()) const {
@@ -48,14 +48,18 @@ class LoadedVmType final : public LoadedType<VmType, velocity_vm_type> {
  public:
   using LoadedType::LoadedType;
   std::vector<PlanFragment> plan(const Json& request) const override;
+  std::vector<std::string> live_changes(const Json& old_spec, const Json& new_spec) const override;
 };
 
 class LoadedResourceType final : public LoadedType<ResourceType, velocity_resource_type> {
  public:
   using LoadedType::LoadedType;
   model::ResourceKind kind() const override;
+  std::vector<FoundItem> enumerate(const Json& host) const override;
   void create(const Json& request) const override;
   void remove(const Json& request) const override;
+  void alter(const Json& request) const override;
+  Json inspect(const Json& request) const override;
   std::vector<PlanFragment> attach(const Json& request) const override;
   std::map<std::string, std::int64_t> cost(const Json& spec) const override;
 };

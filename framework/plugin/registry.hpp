@@ -26,6 +26,14 @@ struct TypeInfo {
   Json schema;           // JSON Schema draft 7 of the type's own fields
   Json examples;         // array of valid own-field objects
   Json capabilities;     // object; for resources has "kind": "storage" | "nic"
+  std::map<std::string, model::ResourceKind> resources;  // the fields of a spec that name resources, of which kind
+};
+
+// Something that the host has by itself: what `enumerate` said, checked.
+struct FoundItem {
+  std::string id;
+  std::string label;
+  Json spec;
 };
 
 // What `host_check` said: whether the type works on this host.
@@ -42,7 +50,8 @@ class Type {
   virtual const TypeInfo& info() const = 0;
   virtual Availability host_check(const Json& host) const = 0;
   // Checks the spec against the schema (filling its defaults), then lets the plugin judge it. Returns the normalised spec.
-  virtual Json validate(const Json& spec) const = 0;
+  // resources: what the spec names, by field: {"rid", "type", "spec", "head"}.
+  virtual Json validate(const Json& spec, const Json& resources = Json::object()) const = 0;
 };
 
 struct PlanFragment {
@@ -52,16 +61,21 @@ struct PlanFragment {
 
 class VmType : public Type {
  public:
-  // request: {"vm": {vmid,name,cpu_count,memory_size_mb,displays:[{description,width,height}]}, "spec": own fields, "host": {arch,acceleration,domain_type}}
+  // request: {"vm": {vmid,name,cpu_count,memory_size_mb,displays:[{description,width,height}]}, "spec": own fields,
+  // "resources": {field: {rid,type,spec,path}}, "host": {arch,acceleration,domain_type}}
   virtual std::vector<PlanFragment> plan(const Json& request) const = 0;
+  virtual std::vector<std::string> live_changes(const Json& old_spec, const Json& new_spec) const = 0;  // paths that a running machine follows
 };
 
 class ResourceType : public Type {
  public:
   virtual model::ResourceKind kind() const = 0;
-  virtual void create(const Json& request) const = 0;  // {"rid", "spec"}: idempotent
+  virtual std::vector<FoundItem> enumerate(const Json& host) const = 0;
+  virtual void create(const Json& request) const = 0;  // {"rid", "spec", "resources"}: idempotent
   virtual void remove(const Json& request) const = 0;  // {"rid", "spec"}: idempotent
-  // request: {"rid", "spec", "path" (file-backed), "options", "index" (position in the machine's list), "vm": {vmid}, "host"} → device fragments
+  virtual void alter(const Json& request) const = 0;   // {"rid", "old", "new"}: idempotent; request_invalid when the type cannot
+  virtual Json inspect(const Json& request) const = 0;  // {"rid", "spec", "directory"}: what clients are shown beside the spec
+  // request: {"rid", "spec", "path" (file-backed), "directory", "options", "index" (position in the machine's list), "vm": {vmid}, "host"} → device fragments
   virtual std::vector<PlanFragment> attach(const Json& request) const = 0;
   virtual std::map<std::string, std::int64_t> cost(const Json& spec) const = 0;  // quota dimensions, e.g. storage_mb
 };
@@ -71,7 +85,7 @@ class HostServices {
  public:
   virtual ~HostServices() = default;
   virtual void log(std::string_view plugin, int level, std::string_view message) = 0;  // level: spdlog's 0..4
-  // "volume.create" {rid,format,size_mb}, "volume.remove" {rid}. Throws model::Error.
+  // The services are listed in sdk/include/velocity/abi.h. Throws model::Error.
   virtual Json call(std::string_view plugin, std::string_view service, const Json& request) = 0;
 };
 

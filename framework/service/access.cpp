@@ -19,7 +19,14 @@ Permissions Access::on(const model::Catalog& catalog) const {
   return sum;
 }
 
-bool Access::sees(const model::Resource& resource) const { return resource.phase == model::Phase::ready && caller_.in(resource.group); }
+std::optional<model::ResourceRight> Access::on(const model::Resource& resource) const {
+  if (caller_.in(resource.group)) return model::ResourceRight::manage;
+  if (!resource.found.empty() && caller_.member_of(model::kPoolManagers)) return model::ResourceRight::manage;  // the host's own
+  std::optional<model::ResourceRight> most;
+  for (const auto& [group, right] : resource.shares)
+    if (caller_.member_of(group) && most != model::ResourceRight::manage) most = right;
+  return most;
+}
 
 Authorized<model::Catalog> Access::catalog(model::CatalogId id) const {
   auto catalog = picture_.catalogs.find(id);
@@ -55,6 +62,13 @@ Authorized<model::Resource> Access::resource(model::ResourceId id) const {
   auto resource = picture_.resources.find(id);
   if (!resource || !sees(*resource)) throw Error(ErrorCode::resource_not_found, fmt::format("No resource {} is visible to you", id.text()));
   return Authorized(std::move(resource));
+}
+
+Authorized<model::Resource> Access::resource(model::ResourceId id, model::ResourceRight needed) const {
+  auto seen = resource(id);
+  if (needed == model::ResourceRight::manage && on(*seen) != model::ResourceRight::manage)
+    throw Error(ErrorCode::resource_denied, fmt::format("You may use the resource {}, not change it: that needs the right \"{}\"", id.text(), name(needed)));
+  return seen;
 }
 
 Authorized<model::Group> Access::own_group(model::Gid gid) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "framework/model/error.hpp"
 #include "framework/service/caller.hpp"
@@ -30,13 +31,15 @@ class Access {
   Access(const Picture& picture, const Caller& caller) : picture_(picture), caller_(caller) {}
 
   model::Permissions on(const model::Catalog& catalog) const;
-  bool sees(const model::Resource& resource) const;
+  std::optional<model::ResourceRight> on(const model::Resource& resource) const;  // the most that the caller may; nothing: it does not see it
+  bool sees(const model::Resource& resource) const { return resource.phase == model::Phase::ready && on(resource); }
 
   Authorized<model::Catalog> catalog(model::CatalogId id) const;  // any permission: catalog_not_found
   Authorized<model::Catalog> catalog(model::CatalogId id, model::Permission needed) const;  // catalog_denied
   Authorized<model::Machine> machine(model::MachineId id) const;  // any permission on its catalog: machine_not_found
   Authorized<model::Machine> machine(model::MachineId id, model::Permission needed) const;  // machine_denied
-  Authorized<model::Resource> resource(model::ResourceId id) const;  // resource_not_found
+  Authorized<model::Resource> resource(model::ResourceId id) const;  // any right: resource_not_found
+  Authorized<model::Resource> resource(model::ResourceId id, model::ResourceRight needed) const;  // resource_denied
   Authorized<model::Group> own_group(model::Gid gid) const;          // a member, or root: group_not_found
 
   void require_group(model::Gid group, model::ErrorCode denied, const char* sentence) const;  // a member of a managers' group, or root

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "framework/service/access.hpp"
+#include "framework/service/replies.hpp"
 #include "framework/service/removal.hpp"
 
 namespace velocity::service {
@@ -73,6 +74,7 @@ model::User Accounts::create_user(const Caller& caller, const std::string& usern
     user.groups.insert(user.own_group);
     change.put(model::Group{user.own_group, username});
     change.put(user);
+    note_result(change, caller, {{"uid", model::number(user.uid)}, {"username", username}});
   });
   return user;
 }
@@ -158,6 +160,7 @@ model::Group Accounts::create_group(const Caller& caller, const std::string& nam
     if (change.picture().group_names.find(name)) throw Error(ErrorCode::group_name_taken, fmt::format("The name \"{}\" is taken", name));
     group.gid = change.next_gid();
     change.put(group);
+    note_result(change, caller, {{"gid", model::number(group.gid)}, {"groupname", name}});
   });
   return group;
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "framework/model/error.hpp"
+#include "framework/service/references.hpp"
 
 namespace velocity::service {
 namespace {
@@ -54,6 +55,8 @@ Blueprint::Blueprint(const plugin::Registry& registry, libvirt::Host& host, cons
 
 MachineFiles Blueprint::files(model::MachineId id) const { return {nvram_ / (id.text() + ".fd"), console_logs_ / (id.text() + ".log")}; }
 
+std::filesystem::path Blueprint::directory(model::ResourceId id) const { return run_ / id.text(); }
+
 std::string Blueprint::domain_xml(const Picture& picture, const model::Machine& machine) const {
   const auto* type = registry_.find_vm_type(machine.type);
   if (!type) throw Error(ErrorCode::type_unavailable, fmt::format("The plugin of the type \"{}\" is not installed", machine.type));
@@ -73,7 +76,8 @@ std::string Blueprint::domain_xml(const Picture& picture, const model::Machine& 
                 {"cpu_count", machine.cpu_count},
                 {"memory_size_mb", machine.memory_mb},
                 {"displays", displays_document(machine.displays)}};
-  take(type->plan({{"vm", vm}, {"spec", machine.spec}, {"host", host}}), type->info().plugin, parts);
+  for (const auto& [field, resource] : machine.parts) parts.allowed_files.insert(volumes_.path(resource));
+  take(type->plan({{"vm", vm}, {"spec", machine.spec}, {"resources", with_paths(picture, machine.parts, volumes_)}, {"host", host}}), type->info().plugin, parts);
   attach(picture, machine, host, parts);
   return libvirt::domain_xml(parts, facts);
 }
@@ -88,9 +92,11 @@ void Blueprint::attach(const Picture& picture, const model::Machine& machine, co
       if (!type) throw Error(ErrorCode::type_unavailable, fmt::format("The plugin of the type \"{}\" is not installed", resource->type));
       const auto path = volumes_.path(resource->id);
       parts.allowed_files.insert(path);
+      parts.allowed_directories.insert(directory(resource->id));
       const Json request{{"rid", resource->id.text()},
                          {"spec", resource->spec},
                          {"path", path.string()},
+                         {"directory", directory(resource->id).string()},
                          {"options", attachment.options},
                          {"index", index},
                          {"vm", {{"vmid", machine.id.text()}}},

@@ -26,6 +26,7 @@ class Blueprint {
 
   std::string domain_xml(const Picture& picture, const model::Machine& machine) const;
   MachineFiles files(model::MachineId id) const;
+  std::filesystem::path directory(model::ResourceId id) const;  // a resource's own, if its plugin asked for one
 
  private:
   void attach(const Picture& picture, const model::Machine& machine, const nlohmann::json& host, libvirt::DomainParts& parts) const;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 #include "framework/model/user.hpp"
 
@@ -13,6 +14,9 @@ class Caller {
   model::Uid uid() const { return user_->uid; }
   const model::User& user() const { return *user_; }
   const model::AuthkeyHash& authkey() const { return authkey_; }  // the key that the request came with
+  // The request that the caller may send again (replies.hpp); null when it gave no key for that.
+  const std::shared_ptr<const model::Reply>& request() const { return request_; }
+  void set_request(std::shared_ptr<const model::Reply> request) { request_ = std::move(request); }
   bool is_root() const { return user_->groups.count(model::kRootGroup) > 0; }
   bool in(model::Gid group) const { return is_root() || user_->groups.count(group) > 0; }  // root is in all
   bool member_of(model::Gid group) const { return user_->groups.count(group) > 0; }        // to the letter
@@ -20,6 +24,7 @@ class Caller {
  private:
   std::shared_ptr<const model::User> user_;
   model::AuthkeyHash authkey_;
+  std::shared_ptr<const model::Reply> request_;
 };
 
 }  // namespace velocity::service

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "framework/service/access.hpp"
+#include "framework/service/replies.hpp"
 #include "framework/service/removal.hpp"
 
 namespace velocity::service {
@@ -39,6 +40,7 @@ model::CatalogId Catalogs::create(const Caller& caller, model::Gid group, const 
     access.require_group(model::kCatalogManagers, ErrorCode::catalog_denied, "Only members of the group catalogmanager can create catalogs");
     access.own_group(group);
     change.put(catalog);
+    note_result(change, caller, {{"cid", catalog.id.text()}});
   });
   return catalog.id;
 }

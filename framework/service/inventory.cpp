@@ -1,5 +1,9 @@
 #include "framework/service/inventory.hpp"
 
+#include <fmt/format.h>
+
+#include "framework/model/error.hpp"
+
 namespace velocity::service {
 namespace {
 
@@ -12,23 +16,62 @@ std::vector<Key> keys_where(const SharedMap<Key, Value>& map, Wanted wanted) {
   return keys;
 }
 
+constexpr model::Amounts kNothing{};
+
+// What a machine takes counts for the group that owns its catalog.
+std::optional<model::Gid> payer(const Picture& picture, const model::Machine& machine) {
+  const auto catalog = picture.catalogs.find(machine.catalog);
+  return catalog ? std::optional(catalog->group) : std::nullopt;
+}
+
+model::Amounts cost(const model::Machine& machine) {
+  model::Amounts amounts{};
+  amounts[model::kVcpus] = machine.cpu_count;
+  amounts[model::kMemoryMb] = machine.memory_mb;
+  amounts[model::kMachines] = 1;
+  return amounts;
+}
+
+void count(Picture& picture, std::optional<model::Gid> group, const model::Amounts& amounts, int sign) {
+  if (!group || amounts == kNothing) return;
+  auto taken = picture.taken_by(*group);
+  for (std::size_t i = 0; i < taken.size(); ++i) taken[i] += sign * amounts[i];
+  picture.taken.set(*group, taken);
+}
+
 // The indices beside the maps, in one place for loading and for changes.
 void index(Picture& picture, const model::User& user) { picture.user_names.set(user.name, user.uid); }
 void index(Picture& picture, const model::Group& group) { picture.group_names.set(group.name, group.gid); }
-void index(Picture& picture, const model::Resource& resource) { picture.resource_labels.set({resource.group, resource.label}, resource.id); }
+void index(Picture& picture, const model::Resource& resource) {
+  picture.resource_labels.set({resource.group, resource.label}, resource.id);
+  count(picture, resource.group, resource.cost, 1);
+  if (resource.base) picture.overlays.set({*resource.base, resource.id}, std::monostate());
+}
 void index(Picture& picture, const model::Machine& machine) {
   picture.machine_names.set({machine.catalog, machine.name}, machine.id);
+  count(picture, payer(picture, machine), cost(machine), 1);
   for (const auto* list : {&machine.storage, &machine.nics})
     for (const auto& attachment : *list) picture.uses.set({attachment.resource, machine.id}, attachment);
+  // What a machine boots from it only reads.
+  for (const auto& [field, resource] : machine.parts)
+    if (!picture.uses.find({resource, machine.id})) picture.uses.set({resource, machine.id}, model::Attachment{resource, {{"readonly", true}}});
 }
+void index(Picture& picture, const model::Snapshot& snapshot) { picture.snapshot_names.set({snapshot.machine, snapshot.name}, snapshot.id); }
 
 void forget(Picture& picture, const model::User& user) { picture.user_names.erase(user.name); }
 void forget(Picture& picture, const model::Group& group) { picture.group_names.erase(group.name); }
-void forget(Picture& picture, const model::Resource& resource) { picture.resource_labels.erase({resource.group, resource.label}); }
+void forget(Picture& picture, const model::Resource& resource) {
+  picture.resource_labels.erase({resource.group, resource.label});
+  count(picture, resource.group, resource.cost, -1);
+  if (resource.base) picture.overlays.erase({*resource.base, resource.id});
+}
+void forget(Picture& picture, const model::Snapshot& snapshot) { picture.snapshot_names.erase({snapshot.machine, snapshot.name}); }
 void forget(Picture& picture, const model::Machine& machine) {
   picture.machine_names.erase({machine.catalog, machine.name});
+  count(picture, payer(picture, machine), cost(machine), -1);
   for (const auto* list : {&machine.storage, &machine.nics})
     for (const auto& attachment : *list) picture.uses.erase({attachment.resource, machine.id});
+  for (const auto& [field, resource] : machine.parts) picture.uses.erase({resource, machine.id});
 }
 
 template <class Map, class Key, class Value>
@@ -53,6 +96,10 @@ Picture from(const store::Contents& contents) {
   for (const auto& resource : contents.resources) replace(picture, picture.resources, resource.id, resource);
   for (const auto& machine : contents.machines) replace(picture, picture.machines, machine.id, machine);
   for (const auto& upload : contents.uploads) picture.uploads.set(upload.id, upload);
+  for (const auto& quota : contents.quotas) picture.quotas.set(quota.group, quota);
+  for (const auto& snapshot : contents.snapshots) replace(picture, picture.snapshots, snapshot.id, snapshot);
+  for (const auto& pool : contents.pools) picture.pools.set(pool.name, pool);
+  for (const auto& reply : contents.replies) picture.replies.set({reply.uid, reply.key}, reply);
   picture.last_uid = contents.last_uid;
   picture.last_gid = contents.last_gid;
   return picture;
@@ -72,6 +119,29 @@ Observation seen(const SharedMap<model::MachineId, Observation>& map, model::Mac
 model::Runtime Picture::runtime(model::MachineId id) const {
   const auto observation = observations.find(id);
   return observation ? observation->effective() : model::Runtime{};
+}
+
+model::Amounts Picture::taken_by(model::Gid group) const {
+  const auto found = taken.find(group);
+  return found ? *found : kNothing;
+}
+
+// Only what grows is refused: a quota that was lowered below what is taken stops nobody from taking less.
+void Change::require_quota(model::Gid group, const model::Amounts& before) const {
+  const auto quota = next_.quotas.find(group);
+  if (!quota) return;
+  const auto after = next_.taken_by(group);
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    const auto limit = quota->limits[i];
+    if (!limit || after[i] <= *limit || after[i] <= before[i]) continue;
+    throw model::Error(model::ErrorCode::quota_exceeded,
+                       fmt::format("The group {} may take {} {}. It has taken {}, and this would take {} more", model::number(group), *limit,
+                                   model::kDimensions[i], before[i], after[i] - before[i]))
+        .with("quota", std::string(model::kDimensions[i]))
+        .with("limit", std::to_string(*limit))
+        .with("taken", std::to_string(before[i]))
+        .with("wanted", std::to_string(after[i] - before[i]));
+  }
 }
 
 void Change::put(const model::User& user) {
@@ -95,13 +165,18 @@ void Change::put(const model::Catalog& catalog) {
 }
 
 void Change::put(const model::Machine& machine) {
-  transaction_.put(machine);
+  const auto group = payer(next_, machine);
+  const auto before = group ? next_.taken_by(*group) : kNothing;
   replace(next_, next_.machines, machine.id, machine);
+  if (group) require_quota(*group, before);
+  transaction_.put(machine);
 }
 
 void Change::put(const model::Resource& resource) {
-  transaction_.put(resource);
+  const auto before = next_.taken_by(resource.group);
   replace(next_, next_.resources, resource.id, resource);
+  require_quota(resource.group, before);
+  transaction_.put(resource);
 }
 
 void Change::put(const model::Upload& upload) {
@@ -109,8 +184,29 @@ void Change::put(const model::Upload& upload) {
   next_.uploads.set(upload.id, upload);
 }
 
+void Change::put(const model::Quota& quota) {
+  transaction_.put(quota);
+  next_.quotas.set(quota.group, quota);
+}
+
+void Change::put(const model::Snapshot& snapshot) {
+  transaction_.put(snapshot);
+  replace(next_, next_.snapshots, snapshot.id, snapshot);
+}
+
+void Change::put(const model::Pool& pool) {
+  transaction_.put(pool);
+  next_.pools.set(pool.name, pool);
+}
+
+void Change::put(const model::Reply& reply) {
+  transaction_.put(reply);
+  next_.replies.set({reply.uid, reply.key}, reply);
+}
+
 void Change::erase(model::Uid uid) {
   transaction_.erase(uid);
+  for (const auto& key : keys_where(next_.replies, [uid](const auto& reply) { return reply.uid == uid; })) next_.replies.erase(key);
   for (const auto& hash : keys_where(next_.authkeys, [uid](const auto& key) { return key.uid == uid; })) next_.authkeys.erase(hash);
   for (const auto& id : keys_where(next_.uploads, [uid](const auto& upload) { return upload.user == uid; })) next_.uploads.erase(id);
   drop(next_, next_.users, uid);
@@ -128,7 +224,13 @@ void Change::erase(model::Gid gid) {
     catalog.shares.erase(gid);
     next_.catalogs.set(id, std::move(catalog));
   }
+  for (const auto& id : keys_where(next_.resources, [gid](const auto& resource) { return resource.shares.count(gid) > 0; })) {
+    auto resource = *next_.resources.find(id);
+    resource.shares.erase(gid);
+    next_.resources.set(id, std::move(resource));
+  }
   for (const auto& id : keys_where(next_.uploads, [gid](const auto& upload) { return upload.group == gid; })) next_.uploads.erase(id);
+  next_.quotas.erase(gid);
   drop(next_, next_.groups, gid);
 }
 
@@ -144,6 +246,12 @@ void Change::erase(model::CatalogId id) {
 
 void Change::erase(model::MachineId id) {
   transaction_.erase(id);
+  std::vector<model::SnapshotId> snapshots;
+  next_.snapshot_names.visit_from({id, ""}, [&](const Picture::SnapshotName& name, const auto& snapshot) {
+    if (name.first == id) snapshots.push_back(*snapshot);
+    return name.first == id;
+  });
+  for (const auto& snapshot : snapshots) drop(next_, next_.snapshots, snapshot);
   drop(next_, next_.machines, id);
 }
 
@@ -155,6 +263,21 @@ void Change::erase(model::ResourceId id) {
 void Change::erase(model::UploadId id) {
   transaction_.erase(id);
   next_.uploads.erase(id);
+}
+
+void Change::erase(model::SnapshotId id) {
+  transaction_.erase(id);
+  drop(next_, next_.snapshots, id);
+}
+
+void Change::erase_pool(const std::string& name) {
+  transaction_.erase_pool(name);
+  next_.pools.erase(name);
+}
+
+void Change::erase_reply(model::Uid uid, const std::string& key) {
+  transaction_.erase_reply(uid, key);
+  next_.replies.erase({uid, key});
 }
 
 model::Uid Change::next_uid() {
@@ -200,6 +323,13 @@ void Inventory::change(const std::function<void(Change&)>& edit) {
     current.observations = std::move(observations);
     current.connected = connected;
   });
+}
+
+void Inventory::rehearse(const std::function<void(Change&)>& edit) {
+  const std::lock_guard lock(change_mutex_);
+  store::Transaction transaction(database_);
+  Change change(*picture(), transaction);
+  edit(change);
 }
 
 void Inventory::observe_all(const std::vector<std::pair<model::MachineId, model::Runtime>>& domains) {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "framework/model/catalog.hpp"
@@ -36,6 +37,8 @@ struct Picture {
   using NameInCatalog = std::pair<model::CatalogId, std::string>;
   using LabelInGroup = std::pair<model::Gid, std::string>;
   using Use = std::pair<model::ResourceId, model::MachineId>;
+  using Overlay = std::pair<model::ResourceId, model::ResourceId>;  // the base, then what is on it
+  using SnapshotName = std::pair<model::MachineId, std::string>;
 
   SharedMap<model::Uid, model::User> users;
   SharedMap<model::Gid, model::Group> groups;
@@ -44,6 +47,10 @@ struct Picture {
   SharedMap<model::MachineId, model::Machine> machines;
   SharedMap<model::ResourceId, model::Resource> resources;
   SharedMap<model::UploadId, model::Upload> uploads;
+  SharedMap<model::Gid, model::Quota> quotas;
+  SharedMap<model::SnapshotId, model::Snapshot> snapshots;
+  SharedMap<std::string, model::Pool> pools;
+  SharedMap<std::pair<model::Uid, std::string>, model::Reply> replies;
   model::Uid last_uid{};  // numbers are never given twice
   model::Gid last_gid{};
 
@@ -52,7 +59,12 @@ struct Picture {
   SharedMap<std::string, model::Gid> group_names;
   SharedMap<NameInCatalog, model::MachineId> machine_names;
   SharedMap<LabelInGroup, model::ResourceId> resource_labels;
-  SharedMap<Use, model::Attachment> uses;
+  SharedMap<Use, model::Attachment> uses;  // by disks, NICs and what the types' own fields name
+  SharedMap<Overlay, std::monostate> overlays;
+  SharedMap<SnapshotName, model::SnapshotId> snapshot_names;
+  SharedMap<model::Gid, model::Amounts> taken;  // by a group's resources and by the machines in its catalogs
+
+  model::Amounts taken_by(model::Gid group) const;
 
   SharedMap<model::MachineId, Observation> observations;
   bool connected = false;  // false: observations are what was last known
@@ -61,7 +73,8 @@ struct Picture {
 };
 
 // One transaction: what is put or erased is at once in the picture that the change sees, in the database when it commits, and
-// in everybody's picture after that. Made by Inventory::change() only.
+// in everybody's picture after that. Whatever takes more of a quota than is left is refused here, so that no service can forget it and no
+// two can take the same: quota_exceeded with `quota`, `limit`, `taken` and `wanted`. Made by Inventory::change() only.
 class Change {
  public:
   const Picture& picture() const { return next_; }
@@ -73,18 +86,26 @@ class Change {
   void put(const model::Machine& machine);
   void put(const model::Resource& resource);
   void put(const model::Upload& upload);
+  void put(const model::Quota& quota);
+  void put(const model::Snapshot& snapshot);
+  void put(const model::Pool& pool);
+  void put(const model::Reply& reply);
   void erase(model::Uid uid);  // with its authkeys
   void erase(model::Gid gid);  // and every membership and share that names it
   void erase(const model::AuthkeyHash& hash);
   void erase(model::CatalogId id);
-  void erase(model::MachineId id);
+  void erase(model::MachineId id);  // with its snapshots' rows
   void erase(model::ResourceId id);
   void erase(model::UploadId id);
+  void erase(model::SnapshotId id);
+  void erase_pool(const std::string& name);
+  void erase_reply(model::Uid uid, const std::string& key);
   model::Uid next_uid();
   model::Gid next_gid();
 
  private:
   friend class Inventory;
+  void require_quota(model::Gid group, const model::Amounts& before) const;
   Change(const Picture& picture, store::Transaction& transaction) : next_(picture), transaction_(transaction) {}
   Picture next_;
   store::Transaction& transaction_;
@@ -101,6 +122,9 @@ class Inventory {
   // Runs `edit` on the newest picture, one change at a time. If it throws, nothing has happened. Otherwise the change is on disk
   // when this returns. Do not call libvirt, a plugin or another change() inside.
   void change(const std::function<void(Change&)>& edit);
+
+  // Runs `edit` as change() does and takes all of it back: throws what the change would throw.
+  void rehearse(const std::function<void(Change&)>& edit);
 
   // What the hypervisor says; nothing of it is stored.
   void observe_all(const std::vector<std::pair<model::MachineId, model::Runtime>>& domains);

@@ -5,9 +5,12 @@
 #include <ctime>
 #include <set>
 
+#include "framework/model/mac_address.hpp"
 #include "framework/service/access.hpp"
 #include "framework/service/console_log.hpp"
+#include "framework/service/references.hpp"
 #include "framework/service/removal.hpp"
+#include "framework/service/replies.hpp"
 
 namespace velocity::service {
 namespace {
@@ -61,8 +64,17 @@ void check_boot_order(const model::Machine& wanted) {
   if (!problems.empty()) throw Error(std::move(problems));
 }
 
+// What a machine boots from is read by it alone.
+model::Attachment as_part(model::ResourceId id) { return {id, {{"readonly", true}}}; }
+
+// A NIC keeps its address for as long as the machine has it, whatever is made anew.
+void give_addresses(std::vector<model::Attachment>& nics) {
+  for (auto& nic : nics)
+    if (!nic.options.contains("mac_address")) nic.options["mac_address"] = model::random_mac_address();
+}
+
 // All that must hold in the picture for the machine to be made there.
-void check(const Picture& picture, const Caller& caller, const model::Machine& wanted) {
+void check(const Picture& picture, const Caller& caller, const model::Machine& wanted, const plugin::TypeInfo& type) {
   const Access access(picture, caller);
   try {
     access.catalog(wanted.catalog, Permission::create);
@@ -77,39 +89,54 @@ void check(const Picture& picture, const Caller& caller, const model::Machine& w
       if (!seen.insert(attachment.resource).second)
         throw Error(std::vector<model::Problem>{{list == &wanted.storage ? "/storage_devices" : "/nics", "has the resource " + attachment.resource.text() + " twice"}});
     }
+  for (const auto& [field, resource] : wanted.parts) check_attachment(picture, access, as_part(resource), type.resources.at(field));
   if (const auto other = picture.machine_names.find({wanted.catalog, wanted.name}))
     throw Error(ErrorCode::machine_name_taken, fmt::format("The catalog has a virtual machine \"{}\" already", wanted.name)).with("vmid", other->text());
 }
 
+std::vector<std::string> warnings(const model::Machine& machine) {
+  std::vector<std::string> all;
+  if (machine.rosetta) all.emplace_back("rosetta: x86 translation is not available on this host; the virtual machine is without it");
+  return all;
+}
+
 }  // namespace
 
-Machines::Machines(Inventory& inventory, const plugin::Registry& registry, const Blueprint& blueprint, libvirt::Host& host, Removal& removal, Turns& turns)
-    : inventory_(inventory), registry_(registry), blueprint_(blueprint), host_(host), removal_(removal), turns_(turns) {}
+Machines::Machines(Inventory& inventory, const plugin::Registry& registry, const Blueprint& blueprint, libvirt::Host& host,
+                   const storage::Volumes& volumes, Removal& removal, Turns& turns)
+    : inventory_(inventory), registry_(registry), blueprint_(blueprint), host_(host), volumes_(volumes), removal_(removal), turns_(turns) {}
 
-Created Machines::create(const Caller& caller, model::Machine wanted) {
+Machines::Prepared Machines::prepare(const Caller& caller, model::Machine wanted) const {
   const auto* type = registry_.find_vm_type(wanted.type);
   if (!type) throw Error(ErrorCode::type_not_found, fmt::format("No plugin brings the type \"{}\"", wanted.type));
   const auto before = inventory_.picture();
-  check(*before, caller, wanted);
+  wanted.parts = read_references(type->info(), wanted.spec);
+  check(*before, caller, wanted, type->info());
   check_boot_order(wanted);
   removal_.require_hypervisor();
   if (const auto verdict = availability(*type, host_); !verdict.available) throw Error(ErrorCode::type_unavailable, verdict.why_not);
   wanted.id = MachineId::random();
   wanted.plugin = type->info().plugin;
-  wanted.spec = type->validate(wanted.spec);
+  wanted.spec = type->validate(wanted.spec, with_heads(*before, wanted.parts, volumes_));
+  give_addresses(wanted.nics);
   wanted.created = static_cast<std::int64_t>(std::time(nullptr));
   wanted.phase = Phase::creating;
-  const auto xml = blueprint_.domain_xml(*before, wanted);
+  auto xml = blueprint_.domain_xml(*before, wanted);
+  return {type, std::move(wanted), std::move(xml)};
+}
 
+Created Machines::create(const Caller& caller, model::Machine request) {
+  auto [type, wanted, xml] = prepare(caller, std::move(request));
   const auto turn = turns_.take(wanted.id.uuid());
-  inventory_.change([&](Change& change) {
-    check(change.picture(), caller, wanted);
+  inventory_.change([&, &type = type, &wanted = wanted](Change& change) {
+    check(change.picture(), caller, wanted, type->info());
+    note_intent(change, caller, {{"vmid", wanted.id.text()}});
     change.put(wanted);
   });
   try {
     host_.define(xml);
     wanted.phase = Phase::ready;
-    inventory_.change([&](Change& change) {
+    inventory_.change([&wanted = wanted](Change& change) {
       // Its catalog may have been removed meanwhile, and this machine been marked with it.
       const auto row = change.picture().machines.find(wanted.id);
       if (!row || row->phase != Phase::creating) throw not_found(ErrorCode::catalog_not_found, "catalog", wanted.catalog.text());
@@ -120,9 +147,19 @@ Created Machines::create(const Caller& caller, model::Machine wanted) {
     if (error.code() != ErrorCode::hypervisor_timeout) removal_.undo(wanted);
     throw;
   }
-  Created created{wanted.id, {}};
-  if (wanted.rosetta) created.warnings.emplace_back("rosetta: x86 translation is not available on this host; the virtual machine was created without it");
-  return created;
+  return {wanted.id, warnings(wanted)};
+}
+
+Rehearsed Machines::rehearse(const Caller& caller, model::Machine request) {
+  auto [type, wanted, xml] = prepare(caller, std::move(request));
+  inventory_.rehearse([&, &type = type, &wanted = wanted](Change& change) {
+    check(change.picture(), caller, wanted, type->info());
+    change.put(wanted);
+  });
+  host_.rehearse(xml);
+  Rehearsed rehearsed{{std::make_shared<const model::Machine>(wanted), {}, true, {}}, warnings(wanted), {}};
+  if (caller.is_root()) rehearsed.domain_xml = std::move(xml);
+  return rehearsed;
 }
 
 void Machines::remove(const Caller& caller, MachineId id) {

@@ -28,6 +28,13 @@ struct MachineView {
   std::string why_not;
 };
 
+// What a creation would have made.
+struct Rehearsed {
+  MachineView machine;
+  std::vector<std::string> warnings;
+  std::string domain_xml;  // for members of root
+};
+
 struct MachineFilter {
   std::optional<model::CatalogId> catalog;
   std::optional<model::MachineState> state;
@@ -46,11 +53,14 @@ struct MachinePage {
 // Errors: machine_not_found for what the caller does not see (no permission at all on its catalog), machine_denied for a missing permission.
 class Machines {
  public:
-  Machines(Inventory& inventory, const plugin::Registry& registry, const Blueprint& blueprint, libvirt::Host& host, Removal& removal, Turns& turns);
+  Machines(Inventory& inventory, const plugin::Registry& registry, const Blueprint& blueprint, libvirt::Host& host, const storage::Volumes& volumes,
+           Removal& removal, Turns& turns);
 
   // `wanted` has all but id, phase and created; its spec is the type's own fields as the request had them. Errors: type_not_found, type_unavailable,
   // catalog_not_found and resource_not_found with `type` and `rid`, catalog_denied, machine_name_taken with `vmid`, resource_in_use, request_invalid.
   Created create(const Caller& caller, model::Machine wanted);
+  // All of that but the machine: rights, schema, quota and hypervisor are asked, and nothing is changed.
+  Rehearsed rehearse(const Caller& caller, model::Machine wanted);
   void remove(const Caller& caller, model::MachineId id);
   MachineView get(const Caller& caller, model::MachineId id) const;
   MachinePage list(const Caller& caller, const MachineFilter& filter) const;
@@ -60,11 +70,18 @@ class Machines {
   std::string console_log(const Caller& caller, model::MachineId id, std::int64_t tail) const;
 
  private:
+  struct Prepared {
+    const plugin::VmType* type;
+    model::Machine machine;  // in phase creating, with all that is decided now
+    std::string domain_xml;
+  };
+  Prepared prepare(const Caller& caller, model::Machine wanted) const;
   MachineView view(const Picture& picture, std::shared_ptr<const model::Machine> machine) const;
   Inventory& inventory_;
   const plugin::Registry& registry_;
   const Blueprint& blueprint_;
   libvirt::Host& host_;
+  const storage::Volumes& volumes_;
   Removal& removal_;
   Turns& turns_;
 };

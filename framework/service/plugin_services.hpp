@@ -1,5 +1,9 @@
-// What the server lends to plugins: the log, and volumes in its pool. Made by the daemon before the plugins are loaded.
+// What the server lends to plugins: the log, volumes in its pool, and a private directory for each resource that needs one. Made by the
+// daemon before the plugins are loaded.
 #pragma once
+
+#include <filesystem>
+#include <utility>
 
 #include "framework/plugin/registry.hpp"
 #include "framework/storage/volumes.hpp"
@@ -9,12 +13,17 @@ namespace velocity::service {
 // Thread-safe.
 class PluginServices final : public plugin::HostServices {
  public:
-  explicit PluginServices(storage::Volumes& volumes) : volumes_(volumes) {}
+  PluginServices(storage::Volumes& volumes, std::filesystem::path run) : lent_{volumes, std::move(run)} {}
   void log(std::string_view plugin, int level, std::string_view message) override;
   nlohmann::json call(std::string_view plugin, std::string_view service, const nlohmann::json& request) override;
 
+  struct Lent {
+    storage::Volumes& volumes;
+    std::filesystem::path run;
+  };
+
  private:
-  storage::Volumes& volumes_;
+  Lent lent_;
 };
 
 }  // namespace velocity::service

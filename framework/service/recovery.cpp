@@ -14,7 +14,8 @@ namespace {
 using model::Phase;
 using std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kTick{5};
+constexpr std::chrono::milliseconds kTick{5000};
+constexpr std::chrono::milliseconds kStartingTick{250};  // while machines are started
 constexpr std::chrono::minutes kRound{5};
 constexpr std::chrono::minutes kShutdownPatience{2};
 
@@ -30,7 +31,7 @@ void guarded(const char* what, Work work) {
 
 }  // namespace
 
-Recovery::Recovery(World world) : world_(world) {
+Recovery::Recovery(World world) : world_(world), autostart_(world.inventory, world.power) {
   world_.uploads.sweep();
   thread_ = std::thread([this] { run(); });
   // Laundering a large image must not keep machines from being mended.
@@ -54,14 +55,16 @@ void Recovery::run() {
   guarded("files", [this] { recover_files(); });
   auto last_round = steady_clock::now();
   while (!stopping_) {
-    const bool connected = world_.observer.wait_for_connect(kTick);
+    const bool connected = world_.observer.wait_for_connect(autostart_.busy() ? kStartingTick : kTick);
     if (stopping_) return;
     if (connected || steady_clock::now() - last_round > kRound) {
       guarded("reconciling", [this] { reconcile(); });
       guarded("idle uploads", [this] { world_.uploads.expire(); });
+      guarded("kept answers", [this] { world_.replies.expire(); });
       ++rounds_;
       last_round = steady_clock::now();
     }
+    guarded("autostart", [this] { autostart_.tick(steady_clock::now()); });
     guarded("logs", [this] { bound_logs(); });
     end_unheard_stops();
   }
@@ -102,7 +105,7 @@ void Recovery::reconcile() {
   }
   guarded("missing domains", [&] { define_missing(domains); });
   report_foreign(domains);
-  if (!std::exchange(autostarted_, true)) autostart();
+  if (!std::exchange(autostarted_, true)) autostart_.begin(steady_clock::now());
 }
 
 void Recovery::define_missing(const std::vector<libvirt::DomainState>& domains) {
@@ -129,15 +132,6 @@ void Recovery::report_foreign(const std::vector<libvirt::DomainState>& domains) 
   for (const auto& domain : domains)
     if (!picture->machines.find(domain.id))
       spdlog::warn("recovery: the hypervisor has a domain {} that the database does not know; it is left alone", domain.id.text());
-}
-
-void Recovery::autostart() {
-  const auto picture = world_.inventory.picture();
-  picture->machines.visit_all([&](const auto& id, const auto& machine) {
-    if (!machine->autostart || machine->phase != Phase::ready || stopping_) return;
-    if (picture->runtime(id).state != model::MachineState::STOPPED) return;
-    guarded("autostart", [&] { world_.power.start_at_boot(id); });
-  });
 }
 
 void Recovery::bound_logs() {

@@ -6,11 +6,13 @@
 #include <set>
 #include <thread>
 
+#include "framework/service/autostart.hpp"
 #include "framework/service/blueprint.hpp"
 #include "framework/service/inventory.hpp"
 #include "framework/service/observer.hpp"
 #include "framework/service/power.hpp"
 #include "framework/service/removal.hpp"
+#include "framework/service/replies.hpp"
 #include "framework/service/turns.hpp"
 #include "framework/service/uploads.hpp"
 
@@ -23,6 +25,7 @@ struct World {
   storage::Volumes& volumes;
   Removal& removal;
   Uploads& uploads;
+  Replies& replies;
   Power& power;
   Turns& turns;
   Observer& observer;
@@ -42,7 +45,6 @@ class Recovery {
   void reconcile();            // what needs one
   void define_missing(const std::vector<libvirt::DomainState>& domains);
   void report_foreign(const std::vector<libvirt::DomainState>& domains);
-  void autostart();
   void bound_logs();
   void end_unheard_stops();
 
@@ -50,6 +52,7 @@ class Recovery {
   std::atomic<bool> stopping_{false};
   std::atomic<int> rounds_{0};
   bool autostarted_ = false;
+  Autostart autostart_;
   std::set<model::MachineId> wrote_;  // whose guests ran at the last look at the logs
   std::thread thread_;
   std::thread uploads_thread_;

@@ -110,6 +110,10 @@ Doomed Removal::mark(Change& change, const Authorized<model::Machine>& machine) 
 Doomed Removal::mark(Change& change, const Authorized<model::Resource>& resource) const {
   if (const auto user = user_of(change.picture(), resource->id, {}))
     throw Error(ErrorCode::resource_in_use, fmt::format("The virtual machine {} uses it", user->text())).with("vmid", user->text());
+  change.picture().overlays.visit_from({resource->id, model::ResourceId()}, [&](const Picture::Overlay& overlay, const auto&) {
+    if (overlay.first != resource->id) return false;
+    throw Error(ErrorCode::resource_in_use, fmt::format("The disk {} is a linked clone of it", overlay.second.text())).with("rid", overlay.second.text());
+  });
   auto marked = *resource;
   marked.phase = Phase::deleting;
   change.put(marked);

@@ -4,9 +4,12 @@
 
 #include <ctime>
 
+#include "framework/model/names.hpp"
 #include "framework/service/access.hpp"
 #include "framework/service/blueprint.hpp"
+#include "framework/service/references.hpp"
 #include "framework/service/removal.hpp"
+#include "framework/service/replies.hpp"
 
 namespace velocity::service {
 namespace {
@@ -14,8 +17,20 @@ namespace {
 using model::Error;
 using model::ErrorCode;
 
+// The seed's 404 for what a field of the spec refers to.
+void check_references(const Picture& picture, const Caller& caller, const plugin::TypeInfo& type, const References& references) {
+  const Access access(picture, caller);
+  for (const auto& [field, id] : references) {
+    const auto resource = picture.resources.find(id);
+    if (resource && access.sees(*resource) && resource->kind == type.resources.at(field)) continue;
+    throw Error(ErrorCode::resource_not_found, fmt::format("No resource {} is visible to you", id.text()))
+        .with("type", std::string(model::name(type.resources.at(field))))
+        .with("rid", id.text());
+  }
+}
+
 ResourceView view(const Picture& picture, std::shared_ptr<const model::Resource> resource) {
-  ResourceView result{std::move(resource), {}};
+  ResourceView result{std::move(resource), {}, nlohmann::json::object()};
   picture.uses.visit_from({result.resource->id, model::MachineId()}, [&](const Picture::Use& use, const auto&) {
     if (use.first != result.resource->id) return false;
     result.machines.push_back(use.second);
@@ -26,6 +41,13 @@ ResourceView view(const Picture& picture, std::shared_ptr<const model::Resource>
 
 }  // namespace
 
+void Resources::check(const Picture& picture, const Caller& caller, const Prepared& prepared) {
+  const auto& resource = prepared.resource;
+  Access(picture, caller).own_group(resource.group);
+  check_references(picture, caller, prepared.type->info(), prepared.references);
+  require_free_label(picture, resource.group, resource.label);
+}
+
 void require_free_label(const Picture& picture, model::Gid group, const std::string& label, model::UploadId own) {
   bool taken = picture.resource_labels.find({group, label}) != nullptr;
   picture.uploads.visit_all([&](const auto& id, const auto& upload) {
@@ -34,26 +56,45 @@ void require_free_label(const Picture& picture, model::Gid group, const std::str
   if (taken) throw Error(ErrorCode::resource_label_taken, fmt::format("The group has a resource \"{}\" already, or one on its way in", label));
 }
 
-Resources::Resources(Inventory& inventory, const plugin::Registry& registry, libvirt::Host& host, Removal& removal, Turns& turns)
-    : inventory_(inventory), registry_(registry), host_(host), removal_(removal), turns_(turns) {}
+Resources::Resources(Inventory& inventory, const plugin::Registry& registry, libvirt::Host& host, const Blueprint& blueprint, const storage::Volumes& volumes,
+                     Removal& removal, Turns& turns)
+    : inventory_(inventory), registry_(registry), host_(host), blueprint_(blueprint), volumes_(volumes), removal_(removal), turns_(turns) {}
 
-std::shared_ptr<const model::Resource> Resources::create(const Caller& caller, const std::string& type_name, model::Gid group, const std::string& label,
-                                                         const nlohmann::json& spec) {
+Resources::Prepared Resources::prepare(const Caller& caller, const std::string& type_name, model::Gid group, const std::string& label,
+                                       nlohmann::json spec) const {
   const auto* type = registry_.find_resource_type(type_name);
   if (!type) throw Error(ErrorCode::type_not_found, fmt::format("No plugin brings the resource type \"{}\"", type_name));
-  Access(*inventory_.picture(), caller).own_group(group);
+  const auto before = inventory_.picture();
+  Access(*before, caller).own_group(group);
+  auto references = read_references(type->info(), spec);
+  check_references(*before, caller, type->info(), references);
   if (const auto verdict = availability(*type, host_); !verdict.available) throw Error(ErrorCode::type_unavailable, verdict.why_not);
+  model::Resource resource;
+  resource.id = model::ResourceId::random();
+  resource.kind = type->kind();
+  resource.type = type_name;
+  resource.label = label;
+  resource.group = group;
+  resource.spec = type->validate(spec, with_heads(*before, references, volumes_));
+  resource.cost = model::amounts_of(type->cost(resource.spec));
+  resource.created = static_cast<std::int64_t>(std::time(nullptr));
+  resource.phase = model::Phase::creating;
+  auto documents = with_paths(*before, references, volumes_);
+  return {type, std::move(resource), std::move(references), std::move(documents)};
+}
 
-  model::Resource resource{model::ResourceId::random(), type->kind(), type_name, label, group, type->validate(spec),
-                           static_cast<std::int64_t>(std::time(nullptr)), model::Phase::creating};
+std::shared_ptr<const model::Resource> Resources::create(const Caller& caller, const std::string& type_name, model::Gid group, const std::string& label,
+                                                         nlohmann::json spec) {
+  auto prepared = prepare(caller, type_name, group, label, std::move(spec));
+  auto& resource = prepared.resource;
   const auto turn = turns_.take(resource.id.uuid());
   inventory_.change([&](Change& change) {
-    Access(change.picture(), caller).own_group(group);
-    require_free_label(change.picture(), group, label);
+    check(change.picture(), caller, prepared);
+    note_intent(change, caller, {{"rid", resource.id.text()}, {resource.kind == model::ResourceKind::storage ? "stid" : "nicid", resource.id.text()}});
     change.put(resource);
   });
   try {
-    type->create({{"rid", resource.id.text()}, {"spec", resource.spec}});
+    prepared.type->create({{"rid", resource.id.text()}, {"spec", resource.spec}, {"resources", prepared.documents}});
     resource.phase = model::Phase::ready;
     inventory_.change([&](Change& change) {
       // Its group may have been removed meanwhile, and this resource been marked with it.
@@ -67,6 +108,15 @@ std::shared_ptr<const model::Resource> Resources::create(const Caller& caller, c
     throw;
   }
   return inventory_.picture()->resources.find(resource.id);
+}
+
+ResourceView Resources::rehearse(const Caller& caller, const std::string& type, model::Gid group, const std::string& label, nlohmann::json spec) {
+  auto prepared = prepare(caller, type, group, label, std::move(spec));
+  inventory_.rehearse([&](Change& change) {
+    check(change.picture(), caller, prepared);
+    change.put(prepared.resource);
+  });
+  return {std::make_shared<const model::Resource>(std::move(prepared.resource)), {}, nlohmann::json::object()};
 }
 
 std::vector<ResourceView> Resources::list(const Caller& caller, const ResourceFilter& filter) const {
@@ -85,12 +135,16 @@ std::vector<ResourceView> Resources::list(const Caller& caller, const ResourceFi
 
 ResourceView Resources::get(const Caller& caller, model::ResourceId id) const {
   const auto picture = inventory_.picture();
-  return view(*picture, Access(*picture, caller).resource(id).pointer());
+  auto shown = view(*picture, Access(*picture, caller).resource(id).pointer());
+  const auto& resource = *shown.resource;
+  if (const auto* type = registry_.find_resource_type(resource.type))
+    shown.facts = type->inspect({{"rid", id.text()}, {"spec", resource.spec}, {"directory", blueprint_.directory(id).string()}});
+  return shown;
 }
 
 void Resources::remove(const Caller& caller, model::ResourceId id) {
   Doomed doomed;
-  inventory_.change([&](Change& change) { doomed = removal_.mark(change, Access(change.picture(), caller).resource(id)); });
+  inventory_.change([&](Change& change) { doomed = removal_.mark(change, Access(change.picture(), caller).resource(id, model::ResourceRight::manage)); });
   removal_.carry_out(doomed);
 }
 

@@ -1,6 +1,7 @@
 // Resources: what machines are given. Included by the routes of /r.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,8 +15,13 @@ namespace velocity::libvirt {
 class Host;
 }
 
+namespace velocity::storage {
+class Volumes;
+}
+
 namespace velocity::service {
 
+class Blueprint;
 class Removal;
 class Turns;
 
@@ -28,24 +34,37 @@ struct ResourceFilter {
 struct ResourceView {
   std::shared_ptr<const model::Resource> resource;
   std::vector<model::MachineId> machines;  // that it is attached to
+  nlohmann::json facts = nlohmann::json::object();  // what its type says of it beside the spec; of a single one only
 };
 
 // Thread-safe. Lists and single reads are answered from memory.
 class Resources {
  public:
-  Resources(Inventory& inventory, const plugin::Registry& registry, libvirt::Host& host, Removal& removal, Turns& turns);
+  Resources(Inventory& inventory, const plugin::Registry& registry, libvirt::Host& host, const Blueprint& blueprint, const storage::Volumes& volumes,
+            Removal& removal, Turns& turns);
 
   // type_not_found, type_unavailable, group_not_found (absent, or the caller is not in it), resource_label_taken, request_invalid.
   std::shared_ptr<const model::Resource> create(const Caller& caller, const std::string& type, model::Gid group, const std::string& label,
-                                                const nlohmann::json& spec);
+                                                nlohmann::json spec);
+  ResourceView rehearse(const Caller& caller, const std::string& type, model::Gid group, const std::string& label, nlohmann::json spec);  // changes nothing
   std::vector<ResourceView> list(const Caller& caller, const ResourceFilter& filter) const;
   ResourceView get(const Caller& caller, model::ResourceId id) const;
-  void remove(const Caller& caller, model::ResourceId id);  // resource_in_use with the `vmid`
+  void remove(const Caller& caller, model::ResourceId id);  // resource_denied, resource_in_use with the `vmid` or the overlay's `rid`
 
  private:
+  struct Prepared {
+    const plugin::ResourceType* type;
+    model::Resource resource;  // in phase creating
+    std::map<std::string, model::ResourceId> references;
+    nlohmann::json documents;  // what the plugin is told of them
+  };
+  static void check(const Picture& picture, const Caller& caller, const Prepared& prepared);
+  Prepared prepare(const Caller& caller, const std::string& type, model::Gid group, const std::string& label, nlohmann::json spec) const;
   Inventory& inventory_;
   const plugin::Registry& registry_;
   libvirt::Host& host_;
+  const Blueprint& blueprint_;
+  const storage::Volumes& volumes_;
   Removal& removal_;
   Turns& turns_;
 };

@@ -7,6 +7,8 @@
 #include "framework/service/inventory.hpp"
 #include "framework/service/machines.hpp"
 #include "framework/service/power.hpp"
+#include "framework/service/quotas.hpp"
+#include "framework/service/resource_shares.hpp"
 #include "framework/service/resources.hpp"
 #include "framework/service/sessions.hpp"
 #include "framework/service/uploads.hpp"
@@ -18,8 +20,10 @@ struct Services {
   const plugin::Registry& registry;
   Sessions& sessions;
   Accounts& accounts;
+  Quotas& quotas;
   Catalogs& catalogs;
   Resources& resources;
+  ResourceShares& resource_shares;
   Uploads& uploads;
   Machines& machines;
   Power& power;

@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "framework/model/error.hpp"
+#include "framework/service/replies.hpp"
 
 namespace velocity::service {
 namespace {
@@ -26,11 +27,7 @@ std::string new_key() {
   return text;
 }
 
-model::AuthkeyHash hash_of(std::string_view authkey) {
-  model::AuthkeyHash hash;
-  crypto_generichash(hash.data(), hash.size(), reinterpret_cast<const unsigned char*>(authkey.data()), authkey.size(), nullptr, 0);
-  return hash;
-}
+model::AuthkeyHash hash_of(std::string_view authkey) { return fingerprint(authkey); }
 
 std::int64_t now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 

@@ -151,14 +151,15 @@ model::ResourceId Uploads::finish(const model::Upload& upload, const std::functi
   const auto* type = registry_.find_resource_type(kResourceType);
   if (!type) throw Error(ErrorCode::type_unavailable, "The plugin for disk images is not installed");
   const auto facts = volumes_.launder(source, announced, upload.resource, progress);
-  model::Resource resource{upload.resource,
-                           type->kind(),
-                           kResourceType,
-                           upload.label,
-                           upload.group,
-                           type->validate({{"size_mb", (facts.virtual_size + kMebibyte - 1) / kMebibyte}, {"format", upload.format}}),
-                           static_cast<std::int64_t>(std::time(nullptr)),
-                           model::Phase::ready};
+  model::Resource resource;
+  resource.id = upload.resource;
+  resource.kind = type->kind();
+  resource.type = kResourceType;
+  resource.label = upload.label;
+  resource.group = upload.group;
+  resource.spec = type->validate({{"size_mb", (facts.virtual_size + kMebibyte - 1) / kMebibyte}, {"format", upload.format}});
+  resource.cost = model::amounts_of(type->cost(resource.spec));
+  resource.created = static_cast<std::int64_t>(std::time(nullptr));
   try {
     inventory_.change([&](Change& change) {
       if (!change.picture().uploads.find(upload.id)) throw not_found(upload.id);

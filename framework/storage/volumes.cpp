@@ -129,6 +129,16 @@ bool Volumes::exists(model::ResourceId id) const {
   return ::lstat(path(id).c_str(), &status) == 0 && S_ISREG(status.st_mode);
 }
 
+std::string Volumes::head(model::ResourceId id, std::size_t bytes) const {
+  if (!exists(id)) return {};
+  const auto file = open_file(path(id), O_RDONLY);
+  std::string text(bytes, '\0');
+  const auto got = ::pread(file.number(), text.data(), text.size(), 0);
+  if (got < 0) throw system_error(errno, "read " + path(id).string());
+  text.resize(static_cast<std::size_t>(got));
+  return text;
+}
+
 void Volumes::create(model::ResourceId id, ImageFormat format, std::int64_t virtual_size) {
   if (format == ImageFormat::iso) throw Error(ErrorCode::image_unsupported, "An empty ISO image is of no use: upload one");
   if (virtual_size <= 0 || virtual_size > kMaxVirtualSize) throw Error(ErrorCode::image_unsupported, "An image has from 1 byte to 64 TiB");

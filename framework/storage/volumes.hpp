@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "framework/model/uuid.hpp"
@@ -36,6 +37,7 @@ class Volumes {
 
   void remove(model::ResourceId id);               // absent is success
   bool exists(model::ResourceId id) const;
+  std::string head(model::ResourceId id, std::size_t bytes) const;  // the first bytes of the file; fewer when it is shorter, none when it is absent
   std::vector<model::ResourceId> list() const;
   void quarantine(model::ResourceId id);           // moves a file that no row knows to <directory>/quarantine; absent is success
   unsigned long long processes() const;            // programs run so far

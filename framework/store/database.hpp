@@ -8,6 +8,7 @@
 
 #include "framework/model/catalog.hpp"
 #include "framework/model/machine.hpp"
+#include "framework/model/quota.hpp"
 #include "framework/model/resource.hpp"
 #include "framework/model/user.hpp"
 
@@ -21,6 +22,10 @@ struct Contents {
   std::vector<model::Machine> machines;
   std::vector<model::Resource> resources;
   std::vector<model::Upload> uploads;
+  std::vector<model::Quota> quotas;
+  std::vector<model::Snapshot> snapshots;
+  std::vector<model::Pool> pools;
+  std::vector<model::Reply> replies;
   model::Uid last_uid{};
   model::Gid last_gid{};
 };
@@ -63,6 +68,10 @@ class Transaction {
   void put(const model::Machine& machine);
   void put(const model::Resource& resource);
   void put(const model::Upload& upload);
+  void put(const model::Quota& quota);
+  void put(const model::Snapshot& snapshot);
+  void put(const model::Pool& pool);
+  void put(const model::Reply& reply);
   void erase(model::Uid uid);
   void erase(model::Gid gid);
   void erase(const model::AuthkeyHash& hash);
@@ -70,6 +79,9 @@ class Transaction {
   void erase(model::MachineId id);
   void erase(model::ResourceId id);
   void erase(model::UploadId id);
+  void erase(model::SnapshotId id);
+  void erase_pool(const std::string& name);
+  void erase_reply(model::Uid uid, const std::string& key);
   void set_last(model::Uid uid);
   void set_last(model::Gid gid);
   void commit();

@@ -13,6 +13,8 @@ namespace {
 
 using model::Json;
 
+constexpr std::string_view kPart = "part";  // the list of what a machine's own fields name
+
 // Values as SQLite takes them.
 void bind(SQLite::Statement& s, int i, std::int64_t value) { s.bind(i, value); }
 void bind(SQLite::Statement& s, int i, const std::string& value) { s.bind(i, value); }
@@ -23,6 +25,10 @@ void bind(SQLite::Statement& s, int i, const Json& value) { s.bind(i, value.dump
 void bind(SQLite::Statement& s, int i, const model::AuthkeyHash& hash) { s.bind(i, hash.data(), static_cast<int>(hash.size())); }
 template <class Tag>
 void bind(SQLite::Statement& s, int i, const model::Id<Tag>& id) { s.bind(i, id.text()); }
+template <class T>
+void bind(SQLite::Statement& s, int i, const std::optional<T>& value) {
+  if (value) bind(s, i, *value);  // what is not bound is NULL
+}
 
 template <class... Values>
 void run(SQLite::Statement& statement, const Values&... values) {
@@ -58,6 +64,11 @@ model::AuthkeyHash hash_at(SQLite::Statement& row, int column) {
   if (blob.getBytes() != static_cast<int>(hash.size())) damaged("an authkey's hash has the wrong size");
   std::copy_n(static_cast<const std::uint8_t*>(blob.getBlob()), hash.size(), hash.begin());
   return hash;
+}
+
+std::optional<std::int64_t> limit_at(SQLite::Statement& row, int column) {
+  const auto value = row.getColumn(column);
+  return value.isNull() ? std::nullopt : std::optional(value.getInt64());
 }
 
 model::Uid uid_at(SQLite::Statement& row, int column) { return model::Uid{row.getColumn(column).getInt64()}; }
@@ -123,30 +134,39 @@ void Transaction::put(const model::Catalog& catalog) {
 
 void Transaction::put(const model::Resource& resource) {
   walled([&] {
-    run(connection_.statement("INSERT INTO resources (rid, kind, type, label, gid, spec, created, phase) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
-                              "ON CONFLICT (rid) DO UPDATE SET label = excluded.label, gid = excluded.gid, spec = excluded.spec, phase = excluded.phase"),
-        resource.id, model::name(resource.kind), resource.type, resource.label, resource.group, resource.spec, resource.created, model::name(resource.phase));
+    run(connection_.statement(
+            "INSERT INTO resources (rid, kind, type, label, gid, spec, created, phase, base, pool, found, altering, cost) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (rid) DO UPDATE SET label = excluded.label, gid = excluded.gid, spec = excluded.spec, phase = excluded.phase, base = excluded.base, "
+            "found = excluded.found, altering = excluded.altering, cost = excluded.cost"),
+        resource.id, model::name(resource.kind), resource.type, resource.label, resource.group, resource.spec, resource.created, model::name(resource.phase),
+        resource.base, resource.pool, resource.found, resource.altering, Json(resource.cost));
+    run(connection_.statement("DELETE FROM resource_shares WHERE rid = ?"), resource.id);
+    for (const auto& [gid, right] : resource.shares)
+      run(connection_.statement("INSERT INTO resource_shares (rid, gid, access) VALUES (?, ?, ?)"), resource.id, gid, model::name(right));
   });
 }
 
 void Transaction::put(const model::Machine& machine) {
   walled([&] {
     run(connection_.statement(
-            "INSERT INTO machines (vmid, name, cid, type, plugin, cpu_count, memory_mb, displays, autostart, rosetta, spec, created, phase) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "INSERT INTO machines (vmid, name, cid, type, plugin, cpu_count, memory_mb, displays, autostart, rosetta, spec, created, phase, altering) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (vmid) DO UPDATE SET name = excluded.name, cid = excluded.cid, cpu_count = excluded.cpu_count, memory_mb = excluded.memory_mb, "
-            "displays = excluded.displays, autostart = excluded.autostart, rosetta = excluded.rosetta, spec = excluded.spec, phase = excluded.phase"),
+            "displays = excluded.displays, autostart = excluded.autostart, rosetta = excluded.rosetta, spec = excluded.spec, phase = excluded.phase, "
+            "altering = excluded.altering"),
         machine.id, machine.name, machine.catalog, machine.type, machine.plugin, std::int64_t{machine.cpu_count}, std::int64_t{machine.memory_mb},
-        displays_json(machine.displays), std::int64_t{machine.autostart}, std::int64_t{machine.rosetta}, machine.spec, machine.created, model::name(machine.phase));
+        displays_json(machine.displays), std::int64_t{machine.autostart}, std::int64_t{machine.rosetta}, machine.spec, machine.created, model::name(machine.phase),
+        machine.altering);
     run(connection_.statement("DELETE FROM attachments WHERE vmid = ?"), machine.id);
-    const auto put_list = [&](const std::vector<model::Attachment>& list, model::ResourceKind kind) {
-      std::int64_t place = 0;
-      for (const auto& attachment : list)
-        run(connection_.statement("INSERT INTO attachments (vmid, list, place, rid, options) VALUES (?, ?, ?, ?, ?)"), machine.id, model::name(kind), place++,
-            attachment.resource, attachment.options);
+    const auto put_attachment = [&](std::string_view list, std::int64_t place, model::ResourceId resource, const Json& options) {
+      run(connection_.statement("INSERT INTO attachments (vmid, list, place, rid, options) VALUES (?, ?, ?, ?, ?)"), machine.id, list, place, resource, options);
     };
-    put_list(machine.storage, model::ResourceKind::storage);
-    put_list(machine.nics, model::ResourceKind::nic);
+    std::int64_t place = 0;
+    for (const auto& [rid, options] : machine.storage) put_attachment(model::name(model::ResourceKind::storage), place++, rid, options);
+    place = 0;
+    for (const auto& [rid, options] : machine.nics) put_attachment(model::name(model::ResourceKind::nic), place++, rid, options);
+    place = 0;
+    for (const auto& [field, rid] : machine.parts) put_attachment(kPart, place++, rid, {{"field", field}});
   });
 }
 
@@ -154,6 +174,35 @@ void Transaction::put(const model::Upload& upload) {
   walled([&] {
     run(connection_.statement("INSERT INTO uploads (id, uid, gid, label, format, length, created, rid) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"), upload.id, upload.user,
         upload.group, upload.label, upload.format, upload.length, upload.created, upload.resource);
+  });
+}
+
+void Transaction::put(const model::Quota& quota) {
+  walled([&] {
+    run(connection_.statement("INSERT OR REPLACE INTO quotas (gid, vcpus, memory_mb, storage_mb, vms) VALUES (?, ?, ?, ?, ?)"), quota.group,
+        quota.limits[model::kVcpus], quota.limits[model::kMemoryMb], quota.limits[model::kStorageMb], quota.limits[model::kMachines]);
+  });
+}
+
+void Transaction::put(const model::Snapshot& snapshot) {
+  walled([&] {
+    run(connection_.statement("INSERT INTO snapshots (sid, vmid, name, memory, machine, created, phase) VALUES (?, ?, ?, ?, ?, ?, ?) "
+                              "ON CONFLICT (sid) DO UPDATE SET name = excluded.name, machine = excluded.machine, phase = excluded.phase"),
+        snapshot.id, snapshot.machine, snapshot.name, std::int64_t{snapshot.memory}, snapshot.row, snapshot.created, model::name(snapshot.phase));
+  });
+}
+
+void Transaction::put(const model::Pool& pool) {
+  walled([&] {
+    run(connection_.statement("INSERT OR REPLACE INTO pools (name, spec, created, phase) VALUES (?, ?, ?, ?)"), pool.name, pool.spec, pool.created,
+        model::name(pool.phase));
+  });
+}
+
+void Transaction::put(const model::Reply& reply) {
+  walled([&] {
+    run(connection_.statement("INSERT OR REPLACE INTO replies (uid, key, request, status, body, created) VALUES (?, ?, ?, ?, ?, ?)"), reply.uid, reply.key,
+        reply.request, std::int64_t{reply.status}, reply.body, reply.created);
   });
 }
 
@@ -177,6 +226,15 @@ void Transaction::erase(model::ResourceId id) {
 }
 void Transaction::erase(model::UploadId id) {
   walled([&] { run(connection_.statement("DELETE FROM uploads WHERE id = ?"), id); });
+}
+void Transaction::erase(model::SnapshotId id) {
+  walled([&] { run(connection_.statement("DELETE FROM snapshots WHERE sid = ?"), id); });
+}
+void Transaction::erase_pool(const std::string& name) {
+  walled([&] { run(connection_.statement("DELETE FROM pools WHERE name = ?"), name); });
+}
+void Transaction::erase_reply(model::Uid uid, const std::string& key) {
+  walled([&] { run(connection_.statement("DELETE FROM replies WHERE uid = ? AND key = ?"), uid, key); });
 }
 void Transaction::set_last(model::Uid uid) {
   walled([&] { run(connection_.statement("UPDATE counters SET value = ? WHERE name = 'uid'"), uid); });
@@ -217,10 +275,31 @@ void load_catalogs(Connection& db, Contents& contents) {
 }
 
 void load_resources(Connection& db, Contents& contents) {
-  auto& rows = db.statement("SELECT rid, kind, type, label, gid, spec, created, phase FROM resources ORDER BY rid");
-  while (rows.executeStep())
-    contents.resources.push_back({id_at<model::ResourceId>(rows, 0), named_at<model::ResourceKind>(rows, 1), rows.getColumn(2).getString(), rows.getColumn(3).getString(),
-                                  gid_at(rows, 4), json_at(rows, 5), rows.getColumn(6).getInt64(), named_at<model::Phase>(rows, 7)});
+  auto& rows = db.statement("SELECT rid, kind, type, label, gid, spec, created, phase, base, pool, found, altering, cost FROM resources ORDER BY rid");
+  while (rows.executeStep()) {
+    model::Resource resource;
+    resource.id = id_at<model::ResourceId>(rows, 0);
+    resource.kind = named_at<model::ResourceKind>(rows, 1);
+    resource.type = rows.getColumn(2).getString();
+    resource.label = rows.getColumn(3).getString();
+    resource.group = gid_at(rows, 4);
+    resource.spec = json_at(rows, 5);
+    resource.created = rows.getColumn(6).getInt64();
+    resource.phase = named_at<model::Phase>(rows, 7);
+    if (!rows.getColumn(8).isNull()) resource.base = id_at<model::ResourceId>(rows, 8);
+    resource.pool = rows.getColumn(9).getString();
+    resource.found = rows.getColumn(10).getString();
+    resource.altering = json_at(rows, 11);
+    resource.cost = json_at(rows, 12).get<model::Amounts>();
+    contents.resources.push_back(std::move(resource));
+  }
+  auto& shares = db.statement("SELECT rid, gid, access FROM resource_shares");
+  while (shares.executeStep())
+    if (auto* resource = find_in(contents.resources, id_at<model::ResourceId>(shares, 0), [](const model::Resource& r) { return r.id; }))
+      resource->shares[gid_at(shares, 1)] = named_at<model::ResourceRight>(shares, 2);
+  auto& pools = db.statement("SELECT name, spec, created, phase FROM pools ORDER BY name");
+  while (pools.executeStep())
+    contents.pools.push_back({pools.getColumn(0).getString(), json_at(pools, 1), pools.getColumn(2).getInt64(), named_at<model::Phase>(pools, 3)});
   auto& uploads = db.statement("SELECT id, uid, gid, label, format, length, created, rid FROM uploads ORDER BY id");
   while (uploads.executeStep())
     contents.uploads.push_back({id_at<model::UploadId>(uploads, 0), uid_at(uploads, 1), gid_at(uploads, 2), uploads.getColumn(3).getString(),
@@ -228,7 +307,7 @@ void load_resources(Connection& db, Contents& contents) {
 }
 
 void load_machines(Connection& db, Contents& contents) {
-  auto& rows = db.statement("SELECT vmid, name, cid, type, plugin, cpu_count, memory_mb, displays, autostart, rosetta, spec, created, phase FROM machines ORDER BY vmid");
+  auto& rows = db.statement("SELECT vmid, name, cid, type, plugin, cpu_count, memory_mb, displays, autostart, rosetta, spec, created, phase, altering FROM machines ORDER BY vmid");
   while (rows.executeStep()) {
     model::Machine machine;
     machine.id = id_at<model::MachineId>(rows, 0);
@@ -244,15 +323,37 @@ void load_machines(Connection& db, Contents& contents) {
     machine.spec = json_at(rows, 10);
     machine.created = rows.getColumn(11).getInt64();
     machine.phase = named_at<model::Phase>(rows, 12);
+    machine.altering = json_at(rows, 13);
     contents.machines.push_back(std::move(machine));
   }
   auto& attachments = db.statement("SELECT vmid, list, rid, options FROM attachments ORDER BY vmid, list, place");
   while (attachments.executeStep()) {
     auto* machine = find_in(contents.machines, id_at<model::MachineId>(attachments, 0), [](const model::Machine& m) { return m.id; });
     if (!machine) continue;
+    const auto rid = id_at<model::ResourceId>(attachments, 2);
+    auto options = json_at(attachments, 3);
+    if (attachments.getColumn(1).getString() == kPart) {
+      machine->parts[options.at("field").get<std::string>()] = rid;
+      continue;
+    }
     auto& list = named_at<model::ResourceKind>(attachments, 1) == model::ResourceKind::storage ? machine->storage : machine->nics;
-    list.push_back({id_at<model::ResourceId>(attachments, 2), json_at(attachments, 3)});
+    list.push_back({rid, std::move(options)});
   }
+  auto& snapshots = db.statement("SELECT sid, vmid, name, memory, machine, created, phase FROM snapshots ORDER BY sid");
+  while (snapshots.executeStep())
+    contents.snapshots.push_back({id_at<model::SnapshotId>(snapshots, 0), id_at<model::MachineId>(snapshots, 1), snapshots.getColumn(2).getString(),
+                                  snapshots.getColumn(3).getInt() != 0, json_at(snapshots, 4), snapshots.getColumn(5).getInt64(),
+                                  named_at<model::Phase>(snapshots, 6)});
+}
+
+void load_limits(Connection& db, Contents& contents) {
+  auto& quotas = db.statement("SELECT gid, vcpus, memory_mb, storage_mb, vms FROM quotas");
+  while (quotas.executeStep())
+    contents.quotas.push_back({gid_at(quotas, 0), {limit_at(quotas, 1), limit_at(quotas, 2), limit_at(quotas, 3), limit_at(quotas, 4)}});
+  auto& replies = db.statement("SELECT uid, key, request, status, body, created FROM replies");
+  while (replies.executeStep())
+    contents.replies.push_back({uid_at(replies, 0), replies.getColumn(1).getString(), hash_at(replies, 2), replies.getColumn(3).getInt(),
+                                replies.getColumn(4).getString(), replies.getColumn(5).getInt64()});
 }
 
 }  // namespace
@@ -265,6 +366,7 @@ Contents Database::load() {
       load_catalogs(*connection_, contents);
       load_resources(*connection_, contents);
       load_machines(*connection_, contents);
+      load_limits(*connection_, contents);
     } catch (const Json::exception& error) {
       damaged(error.what());
     }

@@ -77,7 +77,61 @@ CREATE TABLE uploads (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-constexpr std::array kMigrations{kFirst};
+// Shares and overlays of resources, what a machine's own fields name, quotas, snapshots, pools, answers kept for a retry. A column
+// `altering` is the journal of an alteration, as `phase` is of making and removing.
+constexpr const char* kSecond = R"sql(
+ALTER TABLE resources ADD COLUMN base TEXT REFERENCES resources DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE resources ADD COLUMN pool TEXT NOT NULL DEFAULT 'default';
+ALTER TABLE resources ADD COLUMN found TEXT NOT NULL DEFAULT '';
+ALTER TABLE resources ADD COLUMN cost TEXT NOT NULL DEFAULT '[0,0,0,0]' CHECK (json_valid(cost));
+UPDATE resources SET cost = json_array(0, 0, json_extract(spec, '$.size_mb'), 0) WHERE type = 'disk-image';
+ALTER TABLE resources ADD COLUMN altering TEXT NOT NULL DEFAULT 'null' CHECK (json_valid(altering));
+CREATE INDEX overlays_of_resource ON resources (base) WHERE base IS NOT NULL;
+
+CREATE TABLE resource_shares (
+  rid TEXT NOT NULL REFERENCES resources ON DELETE CASCADE,
+  gid INTEGER NOT NULL REFERENCES groups ON DELETE CASCADE,
+  access TEXT NOT NULL CHECK (access IN ('use', 'manage')),
+  PRIMARY KEY (rid, gid)
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE machines ADD COLUMN altering TEXT NOT NULL DEFAULT 'null' CHECK (json_valid(altering));
+
+CREATE TABLE new_attachments (
+  vmid TEXT NOT NULL REFERENCES machines ON DELETE CASCADE, list TEXT NOT NULL CHECK (list IN ('storage', 'nic', 'part')),
+  place INTEGER NOT NULL, rid TEXT NOT NULL REFERENCES resources, options TEXT NOT NULL CHECK (json_valid(options)),
+  PRIMARY KEY (vmid, list, place)
+) STRICT, WITHOUT ROWID;
+INSERT INTO new_attachments SELECT vmid, list, place, rid, options FROM attachments;
+DROP TABLE attachments;
+ALTER TABLE new_attachments RENAME TO attachments;
+CREATE INDEX attachments_of_resource ON attachments (rid);
+
+CREATE TABLE quotas (
+  gid INTEGER PRIMARY KEY REFERENCES groups ON DELETE CASCADE,
+  vcpus INTEGER, memory_mb INTEGER, storage_mb INTEGER, vms INTEGER
+) STRICT;
+
+CREATE TABLE snapshots (
+  sid TEXT PRIMARY KEY, vmid TEXT NOT NULL REFERENCES machines ON DELETE CASCADE, name TEXT NOT NULL, memory INTEGER NOT NULL,
+  machine TEXT NOT NULL CHECK (json_valid(machine)), created INTEGER NOT NULL,
+  phase TEXT NOT NULL CHECK (phase IN ('creating', 'ready', 'deleting')),
+  UNIQUE (vmid, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pools (
+  name TEXT PRIMARY KEY, spec TEXT NOT NULL CHECK (json_valid(spec)), created INTEGER NOT NULL,
+  phase TEXT NOT NULL CHECK (phase IN ('creating', 'ready', 'deleting'))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE replies (
+  uid INTEGER NOT NULL REFERENCES users ON DELETE CASCADE, key TEXT NOT NULL, request BLOB NOT NULL CHECK (length(request) = 32),
+  status INTEGER NOT NULL, body TEXT NOT NULL, created INTEGER NOT NULL,
+  PRIMARY KEY (uid, key)
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr std::array kMigrations{kFirst, kSecond};
 
 }  // namespace
 

@@ -45,7 +45,8 @@ FIELD(velocity_resource_type, remove, 56, 8);
 FIELD(velocity_resource_type, inspect, 64, 8);
 FIELD(velocity_resource_type, attach, 72, 8);
 FIELD(velocity_resource_type, cost, 80, 8);
-LEAST(velocity_resource_type, 88);
+FIELD(velocity_resource_type, alter, 88, 8);
+LEAST(velocity_resource_type, 96);
 
 FIELD(velocity_plugin, struct_size, 0, 8);
 FIELD(velocity_plugin, abi_minor, 8, 4);

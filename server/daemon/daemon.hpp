@@ -58,9 +58,12 @@ class Daemon {
   service::Removal removal_;
   service::Passwords passwords_;
   service::Sessions sessions_;
+  service::Replies replies_;
   service::Accounts accounts_;
+  service::Quotas quotas_;
   service::Catalogs catalogs_;
   service::Resources resources_;
+  service::ResourceShares resource_shares_;
   service::Uploads uploads_;
   service::Machines machines_;
   service::Power power_;

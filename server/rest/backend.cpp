@@ -277,6 +277,7 @@ struct PistacheBackend::Engine {
     incoming.peer = raw_header(request, edge::kPeerHeader);
     incoming.content_type = raw_header(request, edge::kContentTypeHeader);
     incoming.authorization = raw_header(request, "Authorization");
+    incoming.idempotency_key = raw_header(request, "Idempotency-Key");
     incoming.query = raw_header(request, edge::kQueryHeader);
     incoming.body = request.body();
     return incoming;

@@ -1,7 +1,11 @@
 #include "server/rest/guard.hpp"
 
+#include <algorithm>
+#include <ctime>
 #include <stdexcept>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "server/problem.hpp"
 #include "server/rest/fields.hpp"
@@ -14,6 +18,8 @@ using model::ErrorCode;
 
 constexpr int kInternalStatus = 500;
 constexpr int kUnauthorized = 401;
+constexpr int kFirstError = 400;
+constexpr std::size_t kMaxKey = 255;
 
 // As a JSON string: what a client sent must not forge lines of the log.
 std::string one_line(const char* text) { return model::dump_json(text); }
@@ -39,8 +45,8 @@ const char* name(Method method) {
   return "?";
 }
 
-Guard::Guard(const service::Sessions& sessions, std::shared_ptr<spdlog::logger> log, std::vector<Route> routes)
-    : sessions_(sessions), log_(std::move(log)) {
+Guard::Guard(const service::Sessions& sessions, service::Replies& replies, std::shared_ptr<spdlog::logger> log, std::vector<Route> routes)
+    : sessions_(sessions), replies_(replies), log_(std::move(log)) {
   for (auto& route : routes) {
     const auto path = route.path;
     const auto method = route.method;
@@ -85,7 +91,37 @@ Answer Guard::serve(const Route& route, Incoming&& incoming) const {
   request.path = std::move(incoming.path);
   request.id = std::move(incoming.id);
   request.peer = std::move(incoming.peer);
-  return route.handler(request);
+  const bool may_come_again = route.method == Method::put && request.who && !incoming.idempotency_key.empty();
+  return may_come_again ? serve_once(route, request, incoming.idempotency_key) : route.handler(request);
+}
+
+// A retry gets what the first request was answered, whatever that was.
+Answer Guard::serve_once(const Route& route, Request& request, const std::string& key) const {
+  if (key.size() > kMaxKey || !std::all_of(key.begin(), key.end(), [](unsigned char c) { return c > 0x20 && c < 0x7f; }))
+    throw Error(std::vector<model::Problem>{{"", fmt::format("The header Idempotency-Key must have 1 to {} printable characters", kMaxKey)}});
+  model::Reply reply;
+  reply.uid = request.caller().uid();
+  reply.key = key;
+  auto fields = request.fields;
+  fields.erase("password");
+  reply.request = service::fingerprint(route.path + model::dump_json(Json(request.path)) + model::dump_json(fields));
+  reply.created = static_cast<std::int64_t>(std::time(nullptr));
+  if (const auto before = replies_.begin(reply)) {
+    Answer answer{before->status, before->body, "application/json", {}};
+    if (answer.status >= kFirstError) answer.type = server::kProblemType;
+    return answer;
+  }
+  request.who->set_request(std::make_shared<const model::Reply>(reply));
+  Answer answer;
+  try {
+    answer = route.handler(request);
+  } catch (...) {
+    answer = current_failure(request.id);
+  }
+  reply.status = answer.status;
+  reply.body = answer.body;
+  replies_.end(reply);
+  return answer;
 }
 
 Answer Guard::not_allowed(const Offer& offer, const Incoming& incoming) const {

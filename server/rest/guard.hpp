@@ -11,6 +11,7 @@
 #include <spdlog/logger.h>
 
 #include "framework/model/error.hpp"
+#include "framework/service/replies.hpp"
 #include "framework/service/sessions.hpp"
 #include "server/rest/route.hpp"
 
@@ -24,6 +25,7 @@ struct Incoming {
   std::string_view body;  // borrowed
   std::string content_type;
   std::string authorization;
+  std::string idempotency_key;
   std::string id;
   std::string peer;
 };
@@ -34,7 +36,7 @@ class Guard {
   // The methods that one path pattern offers.
   using Offer = std::map<Method, Route>;
 
-  Guard(const service::Sessions& sessions, std::shared_ptr<spdlog::logger> log, std::vector<Route> routes);
+  Guard(const service::Sessions& sessions, service::Replies& replies, std::shared_ptr<spdlog::logger> log, std::vector<Route> routes);
 
   const std::map<std::string, Offer>& offers() const { return offers_; }
 
@@ -44,11 +46,13 @@ class Guard {
 
  private:
   Answer serve(const Route& route, Incoming&& incoming) const;
+  Answer serve_once(const Route& route, Request& request, const std::string& key) const;
   Answer not_allowed(const Offer& offer, const Incoming& incoming) const;
   Answer failure(const model::Error& error, const std::string& id) const;
   Answer current_failure(const std::string& id) const;  // of the exception being handled
 
   const service::Sessions& sessions_;
+  service::Replies& replies_;
   std::shared_ptr<spdlog::logger> log_;
   std::map<std::string, Offer> offers_;
 };

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "framework/model/field_reader.hpp"
+#include "framework/model/mac_address.hpp"
 #include "server/rest/own_fields.hpp"
 
 namespace velocity::rest {
@@ -55,6 +56,10 @@ Json read_options(FieldReader& reader, const Json& object, const char* id_field)
   for (const auto* flag : {"readonly", "cdrom"})
     if (const auto value = reader.boolean(flag)) options[flag] = *value;
   if (const auto boot = reader.integer("boot", 1, kMaxBoot)) options["boot"] = *boot;
+  if (const auto text = reader.text("mac_address")) {
+    if (const auto address = model::read_mac_address(*text)) options["mac_address"] = *address;
+    else reader.note("mac_address", "must be an address of one station, such as 02:df:38:20:b3:f9");
+  }
   return options;
 }
 
@@ -95,7 +100,6 @@ model::Machine read_machine(const Json& object, const std::string& type_name, co
   machine.nics = read_attachments(fields, "nics", "nicid");
   machine.autostart = fields.boolean("autostart").value_or(false);
   machine.rosetta = fields.boolean("rosetta").value_or(false);
-  refuse_dry_run(fields);
   if (type) fields.finish();  // of a type that is not there, that is the first thing to say
   machine.spec = own_fields(object, type,
                             {"name", "catalog", "cpu_count", "memory_size_mb", "displays", "storage_devices", "nics", "autostart",

@@ -26,9 +26,4 @@ inline model::Json own_fields(const model::Json& fields, const plugin::Type* typ
   return own;
 }
 
-// Doing for real what was asked for as a rehearsal would be worse than saying no.
-inline void refuse_dry_run(model::FieldReader& fields) {
-  if (fields.boolean("dry_run").value_or(false)) fields.note("dry_run", "is not offered yet");
-}
-
 }  // namespace velocity::rest

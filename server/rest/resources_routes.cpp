@@ -9,22 +9,21 @@ namespace {
 
 constexpr std::int64_t kMaxPage = 1000;
 
-// The name under which the request gives a resource's id.
-const char* rid_field(const model::FieldReader& fields) {
-  for (const auto* field : {"stid", "nicid"})
-    if (fields.has(field) && !fields.has("rid")) return field;
-  return "rid";
-}
-
 Answer create(const service::Services& services, Request& request) {
   const auto& type = request.path.at("type");
   const auto* known = services.registry.find_resource_type(type);
   model::FieldReader fields(request.fields);
   const auto group = fields.require("group", read_gid(fields, "group"));
   const auto label = fields.require("label", fields.name("label"));
-  refuse_dry_run(fields);
+  const auto dry_run = fields.boolean("dry_run").value_or(false);
   if (known) fields.finish();  // of a type that is not there, that is the first thing to say
   const auto spec = own_fields(request.fields, known, {"group", "label", "dry_run"});
+  if (dry_run) {
+    Json document = to_json(services.resources.rehearse(request.caller(), type, group, label, spec));
+    for (const auto* id : {"rid", "stid", "nicid"}) document.erase(id);
+    document["dry_run"] = true;
+    return Answer::json(document);
+  }
   const auto resource = services.resources.create(request.caller(), type, group, label, spec);
   const auto id = resource->id.text();
   return Answer::json({{"rid", id}, {resource->kind == model::ResourceKind::storage ? "stid" : "nicid", id}});
@@ -32,8 +31,7 @@ Answer create(const service::Services& services, Request& request) {
 
 Answer remove(const service::Services& services, Request& request) {
   model::FieldReader fields(request.fields);
-  const auto* field = rid_field(fields);
-  const auto rid = fields.require(field, fields.id<model::ResourceId>(field));
+  const auto rid = read_rid(fields);
   fields.finish();
   services.resources.remove(request.caller(), rid);
   return Answer::empty();

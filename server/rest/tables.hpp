@@ -21,7 +21,9 @@ struct About {
 std::vector<Route> auth_routes(service::Services services);
 std::vector<Route> users_routes(service::Services services);
 std::vector<Route> groups_routes(service::Services services);
+std::vector<Route> quota_routes(service::Services services);
 std::vector<Route> catalogs_routes(service::Services services);
+std::vector<Route> resource_share_routes(service::Services services);
 std::vector<Route> resources_routes(service::Services services, const About& about);
 std::vector<Route> machines_routes(service::Services services, const About& about);
 std::vector<Route> system_routes(service::Services services, const About& about);

@@ -49,6 +49,24 @@ std::set<model::Gid> read_gids(FieldReader& fields, std::string_view field) {
   return gids;
 }
 
+const char* rid_field(const FieldReader& fields) {
+  for (const auto* field : {"stid", "nicid"})
+    if (fields.has(field) && !fields.has("rid")) return field;
+  return "rid";
+}
+
+model::ResourceId read_rid(FieldReader& fields) {
+  const auto* field = rid_field(fields);
+  return fields.require(field, fields.id<model::ResourceId>(field));
+}
+
+bool read_dry_run(const Request& request) {
+  FieldReader fields(request.fields);
+  const auto dry_run = fields.boolean("dry_run");
+  fields.finish();
+  return dry_run.value_or(false);
+}
+
 model::Permissions read_permissions(FieldReader& fields) {
   model::Permissions permissions;
   for (const auto& [permission, name] : model::names<model::Permission>())
@@ -76,6 +94,7 @@ Json to_json(const service::ResourceView& view) {
   const auto& resource = *view.resource;
   // The type's own fields stand beside the core's, as in the request that made it; the core's win.
   Json document = resource.spec.is_object() ? resource.spec : Json::object();
+  document.update(view.facts);
   document["rid"] = resource.id.text();
   document[resource.kind == model::ResourceKind::storage ? "stid" : "nicid"] = resource.id.text();
   document["type"] = resource.type;

@@ -20,6 +20,10 @@ inline constexpr std::int64_t kMaxNumber = std::numeric_limits<std::int64_t>::ma
 std::optional<model::Uid> read_uid(model::FieldReader& fields, std::string_view field);
 std::optional<model::Gid> read_gid(model::FieldReader& fields, std::string_view field);
 std::set<model::Gid> read_gids(model::FieldReader& fields, std::string_view field);
+// A resource's id, which may be called `rid`, `stid` or `nicid`.
+const char* rid_field(const model::FieldReader& fields);
+model::ResourceId read_rid(model::FieldReader& fields);  // must be there
+bool read_dry_run(const Request& request);
 model::Permissions read_permissions(model::FieldReader& fields);  // the seven flags; a missing one is false
 
 Json to_json(const std::set<model::Gid>& groups);                    // [GID]

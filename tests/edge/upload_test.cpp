@@ -43,7 +43,7 @@ class UploadTest : public EdgeTest {
   ~UploadTest() override { stop(); }
 
   std::uint16_t port() {
-    if (!server) server = std::make_unique<EdgeServer>(settings, *workers, services);
+    if (!server) server = std::make_unique<EdgeServer>(settings, *workers, house.services);
     return server->port();
   }
 
@@ -96,8 +96,6 @@ class UploadTest : public EdgeTest {
 
   test::TemporaryDirectory directory;
   test::House house{directory / "state"};
-  service::Services services{house.inventory, house.registry, house.sessions, house.accounts, house.catalogs,
-                             house.resources, house.uploads,  house.machines, house.power};
   std::string alice;
   std::string bob;
 };

@@ -73,6 +73,12 @@ inline std::vector<Example> examples() {
        "<os><type arch='x86_64' machine='q35'>hvm</type><kernel>/state/pools/vmlinuz</kernel><initrd>/state/pools/initrd</initrd>"
        "<cmdline>console=ttyS0 &amp; quiet</cmdline></os>",
        "kboot"}};
+  DomainParts sockets = plain_machine();
+  sockets.allowed_directories = {"/state/run/a,b"};
+  sockets.fragments.push_back({"extensions",
+                               "<socketInterface mode='dgram' directory='/state/run/a,b' mac='02:00:00:00:00:01' model='virtio' boot='3'/>"
+                               "<socketInterface mode='stream' directory='/state/run/a,b' mac='02:00:00:00:00:02' model='e1000e'/>",
+                               "file-handle-nic"});
   HostFacts kvm = tcg_host();
   kvm.domain_type = "kvm";
   kvm.acceleration = "kvm";
@@ -82,7 +88,9 @@ inline std::vector<Example> examples() {
           {"plain_test_driver", plain_machine(), test_host()},
           {"efi", efi_machine(), tcg_host()},
           {"efi_test_driver", efi_machine(), test_host()},
-          {"kernel", kernel, tcg_host()}};
+          {"kernel", kernel, tcg_host()},
+          {"sockets", sockets, tcg_host()},
+          {"sockets_test_driver", sockets, test_host()}};
 }
 
 }  // namespace velocity::libvirt

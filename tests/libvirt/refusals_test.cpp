@@ -48,6 +48,10 @@ std::vector<Refusal> refusals() {
        "devices/disk/backingStore/source"},
       {"AMirror", "devices", disk(kGood + "<mirror type='file' file='/etc/shadow'/>"), "devices/disk/mirror"},
       {"ASecondSource", "devices", disk(kGood + kGood), "devices/disk/source"},
+      {"AForeignDirectory", "extensions", "<socketInterface mode='dgram' directory='/tmp' mac='02:00:00:00:00:01' model='virtio'/>",
+       "extensions/socketInterface/@directory"},
+      {"AnArgumentOfQemu", "extensions", "<socketInterface mode='dgram,id=x' mac='02:00:00:00:00:01'/>", "extensions/socketInterface/@mode"},
+      {"AnExtensionThatIsNone", "extensions", "<commandline><arg value='-S'/></commandline>", "extensions/commandline"},
       // Devices of the host.
       {"ABlockDevice", "devices", disk("<source dev='/dev/sda'/>", "type='block' device='disk'"), "devices/disk/@type"},
       {"ABlockDeviceUnderTheFileType", "devices", disk("<source dev='/dev/sda'/>"), "devices/disk/source/@dev"},

@@ -32,10 +32,11 @@ class Guarded : public testing::Test {
   service::Inventory inventory_{database_};
   service::Passwords passwords_{test::kCheap};
   service::Sessions sessions_{inventory_, passwords_, 3600};
+  service::Replies replies_{inventory_};
 };
 
 TEST_F(Guarded, WhateverAHandlerThrowsIsAnAnswerThatKeepsItsSecret) {
-  const Guard guard(sessions_, test::silent_log(),
+  const Guard guard(sessions_, replies_, test::silent_log(),
                     {route(Method::get, "/number", Credential::none, [](Request&) -> Answer { throw 42; }),
                      route(Method::get, "/standard", Credential::none, [](Request&) -> Answer { throw std::runtime_error("the secret"); }),
                      route(Method::get, "/ours", Credential::none,
@@ -53,7 +54,7 @@ TEST_F(Guarded, WhateverAHandlerThrowsIsAnAnswerThatKeepsItsSecret) {
 }
 
 TEST_F(Guarded, AMethodThatIsNotOfferedIs405WithThoseThatAre) {
-  const Guard guard(sessions_, test::silent_log(),
+  const Guard guard(sessions_, replies_, test::silent_log(),
                     {route(Method::get, "/x", Credential::none, [](Request&) { return Answer::empty(); }),
                      route(Method::put, "/x", Credential::none, [](Request&) { return Answer::empty(); })});
   const auto answer = ask(guard, Method::remove, "/x");
@@ -63,7 +64,7 @@ TEST_F(Guarded, AMethodThatIsNotOfferedIs405WithThoseThatAre) {
 
 TEST_F(Guarded, WithoutAnAuthkeyTheHandlerIsNotReached) {
   bool reached = false;
-  const Guard guard(sessions_, test::silent_log(), {route(Method::get, "/x", Credential::caller, [&](Request&) {
+  const Guard guard(sessions_, replies_, test::silent_log(), {route(Method::get, "/x", Credential::caller, [&](Request&) {
                       reached = true;
                       return Answer::empty();
                     })});
@@ -75,7 +76,7 @@ TEST_F(Guarded, WithoutAnAuthkeyTheHandlerIsNotReached) {
 }
 
 TEST_F(Guarded, TooManyAndUnavailableSayWhenToComeAgain) {
-  const Guard guard(sessions_, test::silent_log(), {route(Method::get, "/x", Credential::none, [](Request&) -> Answer {
+  const Guard guard(sessions_, replies_, test::silent_log(), {route(Method::get, "/x", Credential::none, [](Request&) -> Answer {
                       throw model::Error(model::ErrorCode::hypervisor_unavailable, "away");
                     })});
   const auto answer = ask(guard, Method::get, "/x");
@@ -89,7 +90,7 @@ TEST_F(Guarded, TheQueryCountsForGetAndDeleteOnly) {
     seen = request.fields;
     return Answer::empty();
   };
-  const Guard guard(sessions_, test::silent_log(),
+  const Guard guard(sessions_, replies_, test::silent_log(),
                     {route(Method::get, "/x", Credential::none, keep), route(Method::post, "/x", Credential::none, keep)});
   ask(guard, Method::get, "/x", R"({"a":1})", "b=2");
   EXPECT_EQ(seen, (Json{{"a", 1}, {"b", "2"}}));
@@ -98,13 +99,13 @@ TEST_F(Guarded, TheQueryCountsForGetAndDeleteOnly) {
 }
 
 TEST_F(Guarded, AnAuthkeyInTheUrlIsRefusedOnEveryMethod) {
-  const Guard guard(sessions_, test::silent_log(), {route(Method::post, "/x", Credential::none, [](Request&) { return Answer::empty(); })});
+  const Guard guard(sessions_, replies_, test::silent_log(), {route(Method::post, "/x", Credential::none, [](Request&) { return Answer::empty(); })});
   EXPECT_EQ(ask(guard, Method::post, "/x", {}, "authkey=k").status, 400);
 }
 
 TEST_F(Guarded, TwoRoutesForTheSameAreAMistakeOfTheTables) {
   const auto twice = [&] {
-    const Guard guard(sessions_, test::silent_log(),
+    const Guard guard(sessions_, replies_, test::silent_log(),
                       {route(Method::get, "/x", Credential::none, [](Request&) { return Answer::empty(); }),
                        route(Method::get, "/x", Credential::none, [](Request&) { return Answer::empty(); })});
   };

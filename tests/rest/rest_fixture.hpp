@@ -119,9 +119,7 @@ struct RestHouse {
 
   TemporaryDirectory directory;
   House house{directory / "state"};
-  service::Services services{house.inventory, house.registry, house.sessions, house.accounts, house.catalogs,
-                             house.resources, house.uploads,  house.machines, house.power};
-  rest::Guard guard{house.sessions, silent_log(), rest::all_routes(services, {"0", "1", "1.0", [] { return rest::Json(nullptr); }})};
+  rest::Guard guard{house.sessions, house.replies, silent_log(), rest::all_routes(house.services, {"0", "1", "1.0", [] { return rest::Json(nullptr); }})};
   rest::PistacheBackend backend{guard, {2}};
   WorkerClient client{backend, 0};
   std::string authkey;

@@ -16,7 +16,7 @@
 #include "framework/service/removal.hpp"
 #include "framework/service/resources.hpp"
 #include "framework/service/sessions.hpp"
-#include "framework/service/uploads.hpp"
+#include "framework/service/services.hpp"
 #include "framework/store/state_directory.hpp"
 #include "tests/support/temporary_directory.hpp"
 
@@ -45,7 +45,7 @@ struct House {
   service::Inventory inventory{database};
   service::Passwords passwords{kCheap};
   storage::Volumes volumes{state.pool()};
-  service::PluginServices lent{volumes};
+  service::PluginServices lent{volumes, state.run()};
   plugin::Registry registry{bundled_plugins(), lent};
   service::Observer observer{inventory};
   libvirt::Host host;
@@ -53,13 +53,18 @@ struct House {
   service::Blueprint blueprint{registry, host, volumes, state.nvram(), state.console_logs(), state.run()};
   service::Removal removal{inventory, registry, host, blueprint, volumes, turns, state.incoming()};
   service::Sessions sessions{inventory, passwords, 3600};
+  service::Replies replies{inventory};
   service::Accounts accounts{inventory, passwords, removal};
+  service::Quotas quotas{inventory};
   service::Catalogs catalogs{inventory, removal};
-  service::Resources resources{inventory, registry, host, removal, turns};
+  service::Resources resources{inventory, registry, host, blueprint, volumes, removal, turns};
+  service::ResourceShares resource_shares{inventory};
   service::Uploads uploads{inventory, registry, volumes, state.incoming()};
-  service::Machines machines{inventory, registry, blueprint, host, removal, turns};
+  service::Machines machines{inventory, registry, blueprint, host, volumes, removal, turns};
   service::Power power{inventory, host, turns};
-  service::Recovery recovery{{inventory, host, blueprint, volumes, removal, uploads, power, turns, observer}};
+  service::Services services{inventory, registry,  sessions,        accounts, quotas,   catalogs,
+                             resources, resource_shares, uploads, machines, power};
+  service::Recovery recovery{{inventory, host, blueprint, volumes, removal, uploads, replies, power, turns, observer}};
 };
 
 }  // namespace velocity::test

@@ -27,7 +27,12 @@ class DatabaseTest : public testing::Test {
     transaction.put(model::Authkey{{1, 2, 3}, Uid{1}, 99});
     transaction.put(catalog());
     transaction.put(disk());
+    transaction.put(overlay());
     transaction.put(machine());
+    transaction.put(model::Quota{Gid{4}, {8, std::nullopt, 4096, 0}});
+    transaction.put(model::Snapshot{snapshot_id(), machine().id, "before", true, {{"name", "web"}}, 10, model::Phase::ready});
+    transaction.put(model::Pool{"fast", {{"type", "dir"}}, 11, model::Phase::creating});
+    transaction.put(model::Reply{Uid{1}, "key", {7, 8}, 200, "{}", 12});
     transaction.put(model::Upload{model::UploadId::random(), Uid{1}, Gid{4}, "incoming", "raw", 512, 7, model::ResourceId::random()});
     transaction.set_last(Uid{1});
     transaction.set_last(Gid{5});
@@ -36,6 +41,16 @@ class DatabaseTest : public testing::Test {
   static model::Catalog catalog() { return {catalog_id(), "lab", Gid{4}, {{Gid{5}, model::Permissions(5)}}, model::Phase::ready}; }
   static model::Resource disk() {
     return {disk_id(), model::ResourceKind::storage, "disk-image", "root", Gid{4}, {{"size_mb", 10}, {"format", "raw"}}, 8, model::Phase::ready};
+  }
+  static model::Resource overlay() {
+    auto overlay = disk();
+    overlay.id = overlay_id();
+    overlay.label = "linked";
+    overlay.base = disk_id();
+    overlay.shares = {{Gid{5}, model::ResourceRight::manage}};
+    overlay.altering = {{"size_mb", 20}};
+    overlay.cost = {0, 0, 10, 0};
+    return overlay;
   }
   static model::Machine machine() {
     model::Machine machine;
@@ -47,6 +62,8 @@ class DatabaseTest : public testing::Test {
     machine.memory_mb = 256;
     machine.displays = {{"main", 800, 600}};
     machine.storage = {{disk_id(), {{"bus", "sata"}}}};
+    machine.parts = {{"kernel", overlay_id()}};
+    machine.altering = {{"cpu_count", 4}};
     machine.autostart = true;
     machine.spec = {{"secure_boot", false}};
     machine.created = 9;
@@ -54,6 +71,23 @@ class DatabaseTest : public testing::Test {
   }
   static model::CatalogId catalog_id() { return *model::CatalogId::parse("aaaaaaaa-2222-4333-8444-555555555555"); }
   static model::ResourceId disk_id() { return *model::ResourceId::parse("bbbbbbbb-2222-4333-8444-555555555555"); }
+
+  static model::ResourceId overlay_id() { return *model::ResourceId::parse("cccccccc-2222-4333-8444-555555555555"); }
+  static model::SnapshotId snapshot_id() { return *model::SnapshotId::parse("dddddddd-2222-4333-8444-555555555555"); }
+
+  // A database as a server of schema 1 left it.
+  void make_first_version() {
+    SQLite::Database raw(file().string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    raw.exec(migrations()[0]);
+    raw.exec(R"sql(
+      PRAGMA user_version = 1;
+      INSERT INTO groups VALUES (4, 'alice', 'ready');
+      INSERT INTO catalogs VALUES ('aaaaaaaa-2222-4333-8444-555555555555', 'lab', 4, 'ready');
+      INSERT INTO resources VALUES ('bbbbbbbb-2222-4333-8444-555555555555', 'storage', 'disk-image', 'root', 4, '{"size_mb":10}', 8, 'ready');
+      INSERT INTO machines VALUES ('11111111-2222-4333-8444-555555555555', 'web', 'aaaaaaaa-2222-4333-8444-555555555555', 'efi', 'efi', 1, 64, '[]', 0, 0, '{}', 9, 'ready');
+      INSERT INTO attachments VALUES ('11111111-2222-4333-8444-555555555555', 'storage', 0, 'bbbbbbbb-2222-4333-8444-555555555555', '{"bus":"sata"}');
+    )sql");
+  }
 
   test::TemporaryDirectory directory_;
 };
@@ -72,15 +106,32 @@ TEST_F(DatabaseTest, WhatWasCommittedIsReadBackByTheNextServer) {
   EXPECT_EQ(contents.authkeys[0].hash, (model::AuthkeyHash{1, 2, 3}));
   ASSERT_EQ(contents.catalogs.size(), 1U);
   EXPECT_EQ(contents.catalogs[0].shares.at(Gid{5}), model::Permissions(5));
-  ASSERT_EQ(contents.resources.size(), 1U);
+  ASSERT_EQ(contents.resources.size(), 2U);
   EXPECT_EQ(contents.resources[0].spec, disk().spec);
+  EXPECT_EQ(contents.resources[0].base, std::nullopt);
+  EXPECT_TRUE(contents.resources[0].altering.is_null());
+  EXPECT_EQ(contents.resources[1].base, disk_id());
+  EXPECT_EQ(contents.resources[1].shares, overlay().shares);
+  EXPECT_EQ(contents.resources[1].cost, overlay().cost);
+  EXPECT_EQ(contents.resources[1].altering, overlay().altering);
   ASSERT_EQ(contents.machines.size(), 1U);
   const auto& read = contents.machines[0];
   EXPECT_EQ(read.name, "web");
   EXPECT_EQ(read.displays.at(0).width, 800);
   EXPECT_EQ(read.storage.at(0).resource, disk_id());
   EXPECT_EQ(read.storage.at(0).options, machine().storage[0].options);
+  EXPECT_EQ(read.parts, machine().parts);
+  EXPECT_EQ(read.altering, machine().altering);
   EXPECT_TRUE(read.autostart);
+  ASSERT_EQ(contents.quotas.size(), 1U);
+  EXPECT_EQ(contents.quotas[0].limits, (std::array<std::optional<std::int64_t>, 4>{8, std::nullopt, 4096, 0}));
+  ASSERT_EQ(contents.snapshots.size(), 1U);
+  EXPECT_EQ(contents.snapshots[0].name, "before");
+  EXPECT_TRUE(contents.snapshots[0].memory);
+  ASSERT_EQ(contents.pools.size(), 1U);
+  EXPECT_EQ(contents.pools[0].phase, model::Phase::creating);
+  ASSERT_EQ(contents.replies.size(), 1U);
+  EXPECT_EQ(contents.replies[0].status, 200);
   EXPECT_EQ(contents.uploads.size(), 1U);
   EXPECT_EQ(contents.last_gid, Gid{5});
 }
@@ -142,6 +193,42 @@ TEST_F(DatabaseTest, ADatabaseOfANewerVersionIsRefusedAndLeftAlone) {
   EXPECT_THROW(Database{file()}, model::Error);
   SQLite::Database raw(file().string(), SQLite::OPEN_READONLY);
   EXPECT_EQ(raw.execAndGet("PRAGMA user_version").getInt(), 999);
+}
+
+TEST_F(DatabaseTest, AnOlderDatabaseIsMigratedWithAllThatIsInItAfterACopy) {
+  make_first_version();
+  const auto contents = Database(file()).load();
+  ASSERT_EQ(contents.machines.size(), 1U);
+  ASSERT_EQ(contents.machines[0].storage.size(), 1U);
+  EXPECT_EQ(contents.machines[0].storage[0].options, machine().storage[0].options);
+  ASSERT_EQ(contents.resources.size(), 1U);
+  EXPECT_EQ(contents.resources[0].pool, model::kDefaultPool);
+  EXPECT_EQ(contents.resources[0].cost, (model::Amounts{0, 0, 10, 0}));
+  SQLite::Database copy(file().string() + ".before-2", SQLite::OPEN_READONLY);
+  EXPECT_EQ(copy.execAndGet("PRAGMA user_version").getInt(), 1);
+  EXPECT_EQ(copy.execAndGet("SELECT count(*) FROM attachments").getInt(), 1);
+}
+
+TEST_F(DatabaseTest, ABaseAndItsOverlayAreErasedTogetherInAnyOrder) {
+  Database database(file());
+  Transaction transaction(database);
+  fill(transaction);
+  transaction.erase(machine().id);
+  transaction.erase(disk_id());
+  transaction.erase(overlay_id());
+  EXPECT_NO_THROW(transaction.commit());
+}
+
+TEST_F(DatabaseTest, ABaseIsNotErasedUnderItsOverlay) {
+  Database database(file());
+  {
+    Transaction transaction(database);
+    fill(transaction);
+    transaction.erase(machine().id);
+    transaction.erase(disk_id());
+    EXPECT_THROW(transaction.commit(), model::Error);
+  }
+  EXPECT_TRUE(database.load().resources.empty());
 }
 
 TEST_F(DatabaseTest, ANewDatabaseHasTheNewestSchema) {

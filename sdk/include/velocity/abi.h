@@ -61,7 +61,9 @@ typedef struct velocity_call {
   uint32_t abi_minor;
   void *context;
   void (*log)(void *context, int32_t level, velocity_text message);
-  /* volume.create {"rid","format","size_mb"}, volume.remove {"rid"}: both idempotent. Fails with {"message"}. */
+  /* volume.create {"rid","format","size_mb"}, volume.remove {"rid"}, directory.create {"rid"}, directory.remove {"rid"} (a private directory
+   * on the host, for sockets): all idempotent. host.interfaces {} -> {"interfaces":[{"name","mac","kind":"bridge"|"macvtap"}]}, what guests
+   * may be bridged to. Fails with {"message"}. */
   velocity_status (*service)(void *context, velocity_text name, velocity_text request_json, const velocity_sink *reply);
 } velocity_call;
 
@@ -69,16 +71,20 @@ typedef struct velocity_call {
 typedef velocity_status (*velocity_operation)(void *self, const velocity_call *call, velocity_text request_json, const velocity_sink *reply);
 
 /* "host" is {"arch","acceleration":"kvm"|"tcg","domain_type":"kvm"|"qemu"|"test"}.
- * "fragments" is [{"section":"os"|"cpu"|"features"|"clock"|"devices","xml":"<…/>"}]: libvirt domain XML; the server writes name, uuid,
- * memory, vcpu, emulator, serial port, graphics, memballoon and rng itself. "spec" is an object of the type's own fields. */
+ * "fragments" is [{"section":"os"|"cpu"|"features"|"clock"|"devices"|"extensions","xml":"<…/>"}]: libvirt domain XML; the server writes name,
+ * uuid, memory, vcpu, emulator, serial port, graphics, memballoon and rng itself. "extensions" are elements of our own for what libvirt has
+ * no word for; docs/plugin-authors.md lists them. "spec" is an object of the type's own fields.
+ * "resources": a type whose capabilities have "resources":{field:{"kind":"storage"|"nic"}} may be given the id of a resource in those fields of
+ * its spec. The server looks whether the caller may use each, counts it as used, and hands over {field:{"rid","type","spec","path","head"}}:
+ * its file, if it has one, and the first 4 KiB of that in base64 ("head" in validate alone, "path" in all others). */
 typedef struct velocity_vm_type {
   uint64_t struct_size;
   void *self;
   velocity_operation describe;   /* {} -> {"type","title","schema" (JSON Schema draft 7),"examples":[spec],"capabilities":{}}; required */
   velocity_operation host_check; /* {"host"} -> {"available","why_not"}; default: available */
-  velocity_operation validate;   /* {"spec"} -> {"spec"}, normalised; default: as it is */
-  velocity_operation plan;       /* {"vm":{"vmid","name","cpu_count","memory_size_mb","displays"},"spec","host"} -> {"fragments"}; required, pure */
-  velocity_operation update;     /* {"old","new"} -> {"live":[path]}; reserved: not called yet */
+  velocity_operation validate;   /* {"spec","resources"} -> {"spec"}, normalised; default: as it is */
+  velocity_operation plan;       /* {"vm":{"vmid","name","cpu_count","memory_size_mb","displays"},"spec","resources","host"} -> {"fragments"}; required, pure */
+  velocity_operation update;     /* {"old","new"}, two specs -> {"live":[path]}: the changes that a running machine follows; default: none */
   velocity_operation lifecycle;  /* {"vm":{"vmid"},"event":"created"|"started"|"stopped"|"removed"} -> {}; reserved: not called yet */
 } velocity_vm_type;
 
@@ -88,12 +94,16 @@ typedef struct velocity_resource_type {
   velocity_operation describe;   /* as above; capabilities has "kind": "storage"|"nic"; required */
   velocity_operation host_check; /* as above */
   velocity_operation validate;   /* as above */
-  velocity_operation enumerate;  /* {"host"} -> {"items":[{"id","spec"}]}: what the host has by itself; reserved: not called yet */
-  velocity_operation create;     /* {"rid","spec"} -> {}; idempotent; default: nothing to do */
+  /* {"host"} -> {"items":[{"id","label","spec"}]}: what the host has by itself. Each becomes a resource of the group root, the same one for as
+   * long as the plugin gives it the same id. Called again whenever the host's interfaces change; default: nothing is found */
+  velocity_operation enumerate;
+  velocity_operation create;     /* {"rid","spec","resources"} -> {}; idempotent; default: nothing to do */
   velocity_operation remove;     /* {"rid","spec"} -> {}; idempotent; default: nothing to do */
-  velocity_operation inspect;    /* {"rid","spec"} -> {}; reserved: not called yet */
-  velocity_operation attach;     /* {"rid","spec","path","options","index","vm":{"vmid"},"host"} -> {"fragments"}; required, pure */
+  velocity_operation inspect;    /* {"rid","spec","directory"} -> what clients are shown beside the spec; pure; default: nothing */
+  /* {"rid","spec","path","directory","options","index","vm":{"vmid"},"host"} -> {"fragments"}; required, pure */
+  velocity_operation attach;
   velocity_operation cost;       /* {"spec"} -> {dimension: whole number}, for the quota; default: nothing */
+  velocity_operation alter;      /* {"rid","old","new"}, two specs -> {}; idempotent; default: the type's fields cannot be altered */
 } velocity_resource_type;
 
 typedef struct velocity_plugin {

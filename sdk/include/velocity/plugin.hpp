@@ -8,115 +8,15 @@
 // Throw Invalid for wrong input and Failure for anything else; no exception leaves the plugin.
 #pragma once
 
-#include <velocity/abi.h>
-#include <velocity/fields.hpp>
+#include <velocity/types.hpp>
 
 #include <algorithm>
 #include <cstring>
-#include <map>
 #include <memory>
-#include <string>
-#include <string_view>
 #include <utility>
-#include <vector>
 
 namespace velocity {
 namespace [[gnu::visibility("hidden")]] sdk {
-
-struct Host {
-  std::string arch;          // x86_64
-  std::string acceleration;  // kvm or tcg
-  std::string domain_type;   // kvm, qemu or test
-};
-
-struct Description {
-  std::string type;   // as in the URL: a lower-case letter, then letters, digits and '-'
-  std::string title;
-  Json schema;        // JSON Schema draft 7 of the type's own fields
-  Json examples = Json::array();
-  Json capabilities = Json::object();
-};
-
-struct Availability {
-  bool available = true;
-  std::string why_not = {};  // a sentence for people
-};
-
-// A piece of libvirt domain XML for one section: os, cpu, features, clock or devices. Write it with xml.hpp.
-struct Fragment {
-  std::string section;
-  std::string xml;
-};
-
-struct Display {
-  std::string description;
-  std::int64_t width = 0, height = 0;  // px
-};
-
-struct PlanRequest {
-  std::string vmid, name;
-  std::int64_t cpu_count = 0, memory_size_mb = 0;
-  std::vector<Display> displays;
-  Json spec;
-  Host host;
-};
-
-struct AttachRequest {
-  std::string rid, vmid;
-  std::string path;        // the resource's file, if it has one
-  std::int64_t index = 0;  // its place in the machine's list
-  Json spec;
-  Json options;            // what the machine's list says beside the id
-  Host host;
-};
-
-// What the server lends for the time of one call. Not to be kept.
-class Call {
- public:
-  explicit Call(const velocity_call* call) : call_(call) {}
-
-  void log(int level, std::string_view message) const {
-    if (call_ && VELOCITY_HAS(call_, log)) call_->log(call_->context, level, {message.data(), message.size()});
-  }
-
-  // Asks the server to do something, for example "volume.create". Throws Failure when it cannot.
-  Json service(std::string_view name, const Json& request) const {
-    if (!call_ || !VELOCITY_HAS(call_, service)) throw Failure("the server offers no services");
-    const auto text = request.dump();
-    std::string reply;
-    const velocity_sink sink{sizeof(velocity_sink), &reply, [](void* context, velocity_text piece) {
-                               static_cast<std::string*>(context)->append(piece.data, static_cast<std::size_t>(piece.size));
-                             }};
-    const auto status = call_->service(call_->context, {name.data(), name.size()}, {text.data(), text.size()}, &sink);
-    if (status != VELOCITY_OK) throw Failure(std::string(name) + " failed: " + reply);
-    return reply.empty() ? Json::object() : Json::parse(reply);
-  }
-
- private:
-  const velocity_call* call_;
-};
-
-// A type that machines can have. Every function is called from any thread, several at once.
-class VmType {
- public:
-  virtual ~VmType() = default;
-  virtual Description describe() const = 0;
-  virtual Availability host_check(const Host&) const { return {}; }
-  virtual Json validate(const Json& spec) const { return spec; }  // the spec that is stored; throws Invalid
-  virtual std::vector<Fragment> plan(const PlanRequest&) const = 0;
-};
-
-class ResourceType {
- public:
-  virtual ~ResourceType() = default;
-  virtual Description describe() const = 0;  // capabilities has "kind": "storage" or "nic"
-  virtual Availability host_check(const Host&) const { return {}; }
-  virtual Json validate(const Json& spec) const { return spec; }
-  virtual void create(const Call&, const std::string& /*rid*/, const Json& /*spec*/) const {}  // idempotent
-  virtual void remove(const Call&, const std::string& /*rid*/, const Json& /*spec*/) const {}  // idempotent
-  virtual std::vector<Fragment> attach(const AttachRequest&) const = 0;
-  virtual std::map<std::string, std::int64_t> cost(const Json& /*spec*/) const { return {}; }
-};
 
 namespace detail {
 
@@ -192,22 +92,47 @@ Json host_check(const Type& type, const Call&, const Json& request) {
   return {{"available", available}, {"why_not", why_not}};
 }
 
+// Base64 (RFC 4648) as the server writes it.
+inline std::string decoded(std::string_view text) {
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string bytes;
+  std::uint32_t bits = 0;
+  int count = 0;
+  for (const char c : text) {
+    const auto value = kAlphabet.find(c);
+    if (value == std::string_view::npos) break;  // the padding
+    bits = (bits << 6) | static_cast<std::uint32_t>(value);
+    count += 6;
+    if (count >= 8) bytes += static_cast<char>((bits >> (count -= 8)) & 0xffU);
+  }
+  return bytes;
+}
+
+inline Resources resources_of(const Json& request) {
+  Resources resources;
+  const auto given = request.value("resources", Json::object());
+  for (const auto& [field, resource] : given.items())
+    resources[field] = {resource.value("rid", ""), resource.value("type", ""), resource.value("spec", Json::object()), resource.value("path", ""),
+                        decoded(resource.value("head", ""))};
+  return resources;
+}
+
 template <class Type>
 Json validate(const Type& type, const Call&, const Json& request) {
-  return {{"spec", type.validate(request.at("spec"))}};
+  return {{"spec", type.validate(request.at("spec"), resources_of(request))}};
 }
 
 inline Json plan(const VmType& type, const Call&, const Json& request) {
   const auto& vm = request.at("vm");
   PlanRequest plan{vm.value("vmid", ""), vm.value("name", ""), number(vm, "cpu_count"), number(vm, "memory_size_mb"), {},
-                   request.value("spec", Json::object()), host_of(request)};
+                   request.value("spec", Json::object()), resources_of(request), host_of(request)};
   for (const auto& display : vm.value("displays", Json::array()))
     plan.displays.push_back({display.value("description", ""), number(display, "width"), number(display, "height")});
   return json_of(type.plan(plan));
 }
 
 inline Json create(const ResourceType& type, const Call& call, const Json& request) {
-  type.create(call, request.at("rid").get<std::string>(), request.at("spec"));
+  type.create(call, request.at("rid").get<std::string>(), request.at("spec"), resources_of(request));
   return Json::object();
 }
 
@@ -218,8 +143,25 @@ inline Json remove(const ResourceType& type, const Call& call, const Json& reque
 
 inline Json attach(const ResourceType& type, const Call&, const Json& request) {
   const auto vm = request.value("vm", Json::object());
-  return json_of(type.attach({request.at("rid").get<std::string>(), vm.value("vmid", ""), request.value("path", ""), number(request, "index"),
+  return json_of(type.attach({request.at("rid").get<std::string>(), vm.value("vmid", ""), request.value("path", ""), request.value("directory", ""), number(request, "index"),
                               request.at("spec"), request.value("options", Json::object()), host_of(request)}));
+}
+
+inline Json update(const VmType& type, const Call&, const Json& request) { return {{"live", type.live_changes(request.at("old"), request.at("new"))}}; }
+
+inline Json enumerate(const ResourceType& type, const Call& call, const Json& request) {
+  auto items = Json::array();
+  for (const auto& [id, label, spec] : type.enumerate(call, host_of(request))) items.push_back({{"id", id}, {"label", label}, {"spec", spec}});
+  return {{"items", std::move(items)}};
+}
+
+inline Json inspect(const ResourceType& type, const Call&, const Json& request) {
+  return type.inspect(request.at("rid").get<std::string>(), request.at("spec"), request.value("directory", ""));
+}
+
+inline Json alter(const ResourceType& type, const Call& call, const Json& request) {
+  type.alter(call, request.at("rid").get<std::string>(), request.at("old"), request.at("new"));
+  return Json::object();
 }
 
 inline Json cost(const ResourceType& type, const Call&, const Json& request) { return type.cost(request.at("spec")); }
@@ -232,6 +174,7 @@ inline velocity_vm_type table_of(VmType& type) {
   table.host_check = operation<VmType, host_check<VmType>>;
   table.validate = operation<VmType, validate<VmType>>;
   table.plan = operation<VmType, plan>;
+  table.update = operation<VmType, update>;
   return table;
 }
 
@@ -242,10 +185,13 @@ inline velocity_resource_type table_of(ResourceType& type) {
   table.describe = operation<ResourceType, describe<ResourceType>>;
   table.host_check = operation<ResourceType, host_check<ResourceType>>;
   table.validate = operation<ResourceType, validate<ResourceType>>;
+  table.enumerate = operation<ResourceType, enumerate>;
   table.create = operation<ResourceType, create>;
   table.remove = operation<ResourceType, remove>;
+  table.inspect = operation<ResourceType, inspect>;
   table.attach = operation<ResourceType, attach>;
   table.cost = operation<ResourceType, cost>;
+  table.alter = operation<ResourceType, alter>;
   return table;
 }
 

@@ -1,0 +1,97 @@
+#include "framework/libvirt/extensions.hpp"
+
+#include <fmt/format.h>
+#include <sys/un.h>
+
+#include <array>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "framework/model/error.hpp"
+
+namespace velocity::libvirt {
+
+namespace {
+
+constexpr const char* kNamespace = "http://libvirt.org/schemas/domain/qemu/1.0";
+constexpr const char* kCommandLine = "qemu:commandline";
+// On pcie.0, behind the places that libvirt gives to root ports and in front of those of the chipset's own devices.
+constexpr int kFirstSlot = 0x10;
+constexpr int kMostSocketInterfaces = 8;
+
+constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kModels{{
+    {"virtio", "virtio-net-pci"},
+    {"e1000", "e1000"},
+    {"e1000e", "e1000e"},
+    {"vmxnet3", "vmxnet3"},
+    {"rtl8139", "rtl8139"},
+}};
+
+std::string_view device_of(std::string_view model) {
+  for (const auto& [name, device] : kModels)
+    if (name == model) return device;
+  return kModels.front().second;
+}
+
+// A comma ends a value of QEMU's options; two stand for one.
+std::string quoted(std::string_view value) {
+  std::string text;
+  for (const char c : value) text.append(c == ',' ? 2 : 1, c);
+  return text;
+}
+
+void require(const pugi::xml_node& element, std::initializer_list<const char*> attributes) {
+  for (const char* attribute : attributes)
+    if (!element.attribute(attribute))
+      throw model::Error(model::ErrorCode::plugin_failed, "A plugin asks for something that is incomplete",
+                         fmt::format("extensions/{}/@{} is missing", element.name(), attribute));
+}
+
+std::string socket_in(const pugi::xml_node& element, const char* name) {
+  const std::string socket = fmt::format("{}/{}", element.attribute("directory").value(), name);
+  if (socket.size() > sizeof(sockaddr_un::sun_path) - 1)
+    throw model::Error(model::ErrorCode::hypervisor_failed, "The server's directory for sockets has too long a path",
+                       fmt::format("{} has {} bytes, {} are allowed", socket, socket.size(), sizeof(sockaddr_un::sun_path) - 1));
+  return quoted(socket);
+}
+
+void append_argument(pugi::xml_node domain, const std::string& value) {
+  if (!domain.attribute("xmlns:qemu")) domain.append_attribute("xmlns:qemu") = kNamespace;
+  pugi::xml_node list = domain.child(kCommandLine);
+  if (!list) list = domain.append_child(kCommandLine);
+  list.append_child("qemu:arg").append_attribute("value") = value.c_str();
+}
+
+// Both kinds of end are QEMU's to make, so that the peer may come and go: as a datagram socket it sends to whatever is bound at the
+// peer's name, as a stream it listens.
+void append_socket_interface(pugi::xml_node domain, const pugi::xml_node& element) {
+  require(element, {"mode", "directory", "mac", "model"});
+  int number = 0;
+  for (const pugi::xml_node argument : domain.child(kCommandLine).children())
+    if (std::string_view(argument.attribute("value").value()) == "-netdev") ++number;
+  if (number >= kMostSocketInterfaces)
+    throw model::Error(model::ErrorCode::plugin_failed, fmt::format("A machine can have {} NICs on sockets at most", kMostSocketInterfaces));
+  const std::string id = fmt::format("socketnet{}", number);
+  const std::string guest = socket_in(element, "guest");
+  append_argument(domain, "-netdev");
+  if (std::string_view(element.attribute("mode").value()) == "stream")
+    append_argument(domain, fmt::format("stream,id={},server=on,addr.type=unix,addr.path={}", id, guest));
+  else
+    append_argument(domain, fmt::format("dgram,id={},local.type=unix,local.path={},remote.type=unix,remote.path={}", id, guest, socket_in(element, "peer")));
+  std::string device = fmt::format("{},netdev={},mac={},bus=pcie.0,addr={:#x}", device_of(element.attribute("model").value()), id,
+                                   element.attribute("mac").value(), kFirstSlot + number);
+  if (const pugi::xml_attribute boot = element.attribute("boot")) device += fmt::format(",bootindex={}", boot.value());
+  append_argument(domain, "-device");
+  append_argument(domain, device);
+}
+
+}  // namespace
+
+void append_extension(pugi::xml_node domain, pugi::xml_node element) {
+  if (std::string_view(domain.attribute("type").value()) == "test") return;
+  if (std::string_view(element.name()) == "socketInterface") append_socket_interface(domain, element);
+}
+
+}  // namespace velocity::libvirt
