@@ -36,7 +36,7 @@ std::string_view device_of(std::string_view model) {
 }
 
 // A comma ends a value of QEMU's options; two stand for one.
-std::string quoted(std::string_view value) {
+std::string escaped(std::string_view value) {
   std::string text;
   for (const char c : value) text.append(c == ',' ? 2 : 1, c);
   return text;
@@ -54,7 +54,7 @@ std::string socket_in(const pugi::xml_node& element, const char* name) {
   if (socket.size() > sizeof(sockaddr_un::sun_path) - 1)
     throw model::Error(model::ErrorCode::hypervisor_failed, "The server's directory for sockets has too long a path",
                        fmt::format("{} has {} bytes, {} are allowed", socket, socket.size(), sizeof(sockaddr_un::sun_path) - 1));
-  return quoted(socket);
+  return escaped(socket);
 }
 
 void append_argument(pugi::xml_node domain, const std::string& value) {

@@ -3,6 +3,7 @@
 import pytest
 
 import velocity
+from world import People, World
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,16 @@ def own_server():
     yield make
     for server in servers:
         server.close()
+
+
+@pytest.fixture(scope="module")
+def people(mock_server):
+    return People(mock_server)
+
+
+@pytest.fixture
+def world(mock_server, people):
+    return World(mock_server, people)
 
 
 @pytest.hookimpl(hookwrapper=True)

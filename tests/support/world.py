@@ -23,7 +23,7 @@ class People:
     def __init__(self, server: velocity.Server):
         self.server = server
         self._known: dict[str, velocity.Person] = {}
-        self._groups = {"owner": [2], "outsider": [2], "manager": [1], "catalogmanager": [2], "stranger": []}
+        self._groups = {"owner": [2], "outsider": [2], "manager": [1], "catalogmanager": [2], "keeper": [3], "stranger": []}
 
     def __getitem__(self, name: str) -> velocity.Person:
         if name not in self._known:
@@ -59,6 +59,7 @@ class World:
             "FOREIGN-CID": lambda: self._catalog("outsider"),
             "STID": lambda: self._disk("owner"),
             "FOREIGN-STID": lambda: self._disk("outsider"),
+            "LENT-STID": lambda: self._lent(),
             "USED-STID": lambda: self._used_disk(),
             "VMID": lambda: self._machine("owner", "CID"),
             "FOREIGN-VMID": lambda: self._machine("outsider", "FOREIGN-CID"),
@@ -93,6 +94,12 @@ class World:
 
     def _disk(self, owner: str) -> str:
         return self.server.disk(self._label(owner), self.people[owner].group)
+
+    def _lent(self) -> str:
+        """A disk of the owner's that the stranger may use."""
+        stid = self.server.disk(f"lent {self.number}", self.people["owner"].group)
+        self.server.call("POST", "/r/share", rid=stid, gid=self.people["stranger"].group, use=True).expect(200)
+        return stid
 
     def _used_disk(self) -> str:
         stid = self.server.disk(f"used {self.number}", self.people["owner"].group)
