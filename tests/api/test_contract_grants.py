@@ -136,7 +136,7 @@ def test_many_retries_at_once_make_one(world, own_server):
     key = server.root_key()
 
     def once(_):
-        return server.curl("PUT", "/r/disk-image", {**fields, "authkey": key}, "-H", "Idempotency-Key: the same")
+        return server.curl("PUT", "/r/disk-image", {**fields, "authkey": key}, "-H", "Idempotency-Key: the-same")
 
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(once, range(32)))
