@@ -197,7 +197,9 @@ void Host::Connection::follow(const Link& link) {
     const auto next_look = looking ? begin + kSecondLooks[look] : steady_clock::time_point::max();
     const auto notice = link.notices->wait_until(std::min(next_ping, next_look));
     if (notice && notice->kind == Notice::Kind::lost) return lose(notice->why);
-    if (notice) {
+    if (notice && notice->kind == Notice::Kind::devices) {
+      listener_.host_devices_changed();
+    } else if (notice) {
       tell(link, *notice);
     } else if (steady_clock::now() >= next_look) {
       ++look;

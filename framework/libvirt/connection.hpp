@@ -35,7 +35,12 @@ class Host::Connection {
   // Runs work(Session&) under the deadline. The work must own what it uses.
   template <class Work>
   auto call(Work work) {
-    return calls_.run(settings_.deadline, [lender = lender(), work = std::move(work)] { return lender->with(work); });
+    return call_within(settings_.deadline, std::move(work));
+  }
+
+  template <class Work>
+  auto call_within(std::chrono::milliseconds deadline, Work work) {
+    return calls_.run(deadline, [lender = lender(), work = std::move(work)] { return lender->with(work); });
   }
 
  private:

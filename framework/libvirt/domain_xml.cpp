@@ -14,6 +14,7 @@ namespace velocity::libvirt {
 namespace {
 
 constexpr const char* kNamespace = "urn:velocity:1";
+constexpr int kSparePorts = 4;
 
 pugi::xml_node append(pugi::xml_node parent, const char* name, const std::string& text = {}) {
   pugi::xml_node node = parent.append_child(name);
@@ -74,7 +75,35 @@ void append_devices(pugi::xml_node devices, const DomainParts& parts, const Host
   append_typed(append_typed(devices, "rng", "model", "virtio"), "backend", "model", "random").text() = "/dev/urandom";
 }
 
+// A device that is plugged into a running q35 machine needs a port that was there when it started. libvirt gives the ports that are written
+// here to the devices first, so there must be one for each of those, and some to spare.
+void append_ports(pugi::xml_node domain) {
+  const std::string_view machine = domain.child("os").child("type").attribute("machine").value();
+  if (machine != "q35" && !machine.starts_with("pc-q35")) return;
+  pugi::xml_node devices = domain.child("devices");
+  int ports = kSparePorts;
+  for (const pugi::xml_node device : devices.children()) {
+    const std::string_view name = device.name();
+    const std::string_view bus = device.child("target").attribute("bus").value();
+    const std::string_view kind = device.attribute("type").value();
+    const bool controller = name == "controller" && (kind == "usb" || kind == "scsi" || kind == "virtio-serial");
+    const bool other = name == "interface" || name == "rng" || name == "memballoon" || name == "watchdog" || name == "video";
+    if (controller || other || (name == "disk" && bus == "virtio")) ++ports;
+  }
+  for (int i = 0; i < ports; ++i) {
+    pugi::xml_node port = append_typed(devices, "controller", "type", "pci");
+    port.append_attribute("model") = "pcie-root-port";
+  }
+}
+
 }  // namespace
+
+Guarding guarding_of(const HostFacts& facts) {
+  if (facts.embedded) return Guarding::device;
+  return facts.domain_type == "test" ? Guarding::none : Guarding::filter;
+}
+
+std::vector<std::string> device_xml(const DomainParts& parts, std::size_t fragment) { return merged_devices(parts, fragment); }
 
 std::string domain_xml(const DomainParts& parts, const HostFacts& facts) {
   pugi::xml_document document;
@@ -91,6 +120,7 @@ std::string domain_xml(const DomainParts& parts, const HostFacts& facts) {
   if (!domain.child("os"))
     throw model::Error(model::ErrorCode::plugin_failed, "The machine's type says nothing of how it boots",
                        "no fragment for the section os");
+  if (facts.domain_type != "test") append_ports(domain);
   // No <seclabel>: the host's own security driver labels guests as its administrator has set it up, and no plugin can turn that off.
   std::ostringstream text;
   document.save(text, "  ", pugi::format_default | pugi::format_no_declaration);

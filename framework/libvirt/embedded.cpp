@@ -41,7 +41,9 @@ constexpr std::string_view kConfiguration =
 // As root the driver would run QEMU as a user of its own, who may not read files that belong to root and are 0600.
 constexpr std::string_view kRootConfiguration =
     "user = \"root\"\n"
-    "group = \"root\"\n";
+    "group = \"root\"\n"
+    "swtpm_user = \"root\"\n"
+    "swtpm_group = \"root\"\n";
 
 constexpr std::uintmax_t kLongestLog = 256U << 10;
 

@@ -7,7 +7,7 @@
 namespace velocity::libvirt {
 
 // Appends to `domain` what one checked element of the section "extensions" asks for. Nothing for libvirt's test driver, which has no QEMU.
-// Throws Error(plugin_failed) when there are more of a kind than a machine can have.
+// Throws request_invalid when there are more than a machine can have.
 void append_extension(pugi::xml_node domain, pugi::xml_node element);
 
 }  // namespace velocity::libvirt

@@ -17,6 +17,7 @@ constexpr FragmentRule kOs[] = {
     {"os/initrd", "", "@file"},
     {"os/cmdline", "", "@text"},
     {"os/boot", "dev=hd|cdrom|network", "", true},
+    {"os/smbios", "mode=sysinfo", ""},
     {"os/bootmenu", "enable=yes|no timeout=@number", ""},
     {"os/bios", "useserial=yes|no rebootTimeout=@number", ""},
 };
@@ -71,6 +72,17 @@ constexpr FragmentRule kClock[] = {
      "", true},
 };
 
+// What the guest reads of the computer that it runs on.
+constexpr FragmentRule kSysinfo[] = {
+    {"sysinfo", "type=smbios", ""},
+    {"sysinfo/bios", "", ""},
+    {"sysinfo/bios/entry", "name=vendor|version|date|release", "@text", true},
+    {"sysinfo/system", "", ""},
+    {"sysinfo/system/entry", "name=manufacturer|product|version|serial|sku|family", "@text", true},
+    {"sysinfo/baseBoard", "", ""},
+    {"sysinfo/baseBoard/entry", "name=manufacturer|product|version|serial|asset|location", "@text", true},
+};
+
 #define VELOCITY_ADDRESS                                                                                                    \
   "type=pci|drive|usb|virtio-serial|isa|ccw domain=@number bus=@number slot=@number function=@number multifunction=on|off " \
   "controller=@number target=@number unit=@number port=@word"
@@ -111,8 +123,10 @@ constexpr FragmentRule kDevices[] = {
     {"controller/alias", "name=@word", ""},
     {"controller/address", VELOCITY_ADDRESS, ""},
 
-    // User-space NAT reaches what any program of the host's network reaches, and needs no name of the host's.
-    {"interface", "type=user", ""},
+    // User-space NAT reaches what any program of the host's network reaches, and needs no name of the host's. Which interfaces of the host
+    // may be named, the core says; how the guest's device there is called and filtered too.
+    {"interface", "type=user|bridge|direct", ""},
+    {"interface/source", "bridge=@interface dev=@interface mode=bridge", ""},
     {"interface/mac", "address=@word", ""},
     {"interface/model", "type=@word", ""},
     {"interface/link", "state=up|down", ""},
@@ -168,6 +182,11 @@ constexpr FragmentRule kDevices[] = {
 constexpr FragmentRule kExtensions[] = {
     // The guest's Ethernet frames on Unix sockets in the resource's directory: QEMU's -netdev dgram or stream.
     {"socketInterface", "mode=dgram|stream directory=@directory mac=@word model=virtio|e1000|e1000e|vmxnet3|rtl8139 boot=@number", ""},
+    // User-space NAT as <interface type='user'>, with ports of the host that lead into the guest: -netdev user,hostfwd=…
+    {"userInterface", "mac=@word model=virtio|e1000|e1000e|vmxnet3|rtl8139 boot=@number", ""},
+    {"userInterface/forward", "protocol=tcp|udp address=@word port=@number guestPort=@number", "", true},
+    // Apple's system management controller, with its key in a file of the machine's: QEMU's -readconfig.
+    {"appleSmc", "config=@configuration", ""},
 };
 
 }  // namespace
@@ -177,6 +196,7 @@ std::span<const FragmentRule> fragment_rules(std::string_view section) {
   if (section == "cpu") return kCpu;
   if (section == "features") return kFeatures;
   if (section == "clock") return kClock;
+  if (section == "sysinfo") return kSysinfo;
   if (section == "devices") return kDevices;
   if (section == "extensions") return kExtensions;
   return {};

@@ -11,7 +11,9 @@ namespace velocity::libvirt {
 // Values: literals separated by '|', or one kind:
 //   @word      letters, digits and . _ : + -, at most 64       @number    decimal or 0x…
 //   @text      anything printable, at most 4096 bytes           @file      one of DomainParts::allowed_files
+//   @configuration one of DomainParts::allowed_configurations
 //   @directory one of DomainParts::allowed_directories
+//   @interface  one of DomainParts::allowed_interfaces
 //   @firmware  @file, or a file of the host's firmware packages @nvram     DomainParts::nvram or nothing: the core fills it in
 struct FragmentRule {
   std::string_view path;

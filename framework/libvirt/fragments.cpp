@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <cctype>
 #include <set>
+#include <sstream>
 #include <string>
 #include <string_view>
 
 #include "framework/libvirt/extensions.hpp"
 #include "framework/libvirt/fragment_rules.hpp"
+#include "framework/libvirt/guest_devices.hpp"
 #include "framework/model/error.hpp"
 
 namespace velocity::libvirt {
@@ -20,6 +22,7 @@ constexpr std::size_t kLongestFragment = 64U << 10;
 constexpr std::size_t kLongestText = 4096;
 constexpr std::size_t kLongestWord = 64;
 constexpr std::size_t kLongestNumber = 20;
+constexpr int kOwnBootPlaces = 2000;  // those of the devices that a type brings itself, before any of the machine's lists
 
 // Where Debian, Fedora and SUSE install firmware: read-only files of the host that hold no secret.
 constexpr std::string_view kFirmwareDirectories[] = {
@@ -154,7 +157,9 @@ class FragmentCheck {
     if (values == "@word") return is_word(value);
     if (values == "@number") return is_number(value);
     if (values == "@text") return is_text(value);
+    if (values == "@interface") return parts_.allowed_interfaces.contains(std::string(value));
     if (values == "@file") return is_allowed_file(value);
+    if (values == "@configuration") return is_plain_path(value) && parts_.allowed_configurations.contains(value);
     if (values == "@directory") return is_plain_path(value) && parts_.allowed_directories.contains(value);
     if (values == "@firmware") return is_allowed_file(value) || is_firmware(value);
     if (values == "@nvram") return value.empty() || value == parts_.nvram.native();
@@ -174,18 +179,46 @@ class FragmentCheck {
   // What the core adds to, or demands of, single elements.
   void finish(pugi::xml_node element, const std::string& path) {
     if (path == "disk") finish_disk(element);
+    if (path == "interface") finish_interface(element);
     // Without the word libvirt would let the guest write to the host's firmware.
     if (path == "os/loader" && !element.attribute("readonly")) refuse(path + "/@readonly", "the firmware must be read only");
     if (path == "os/nvram") {
       if (parts_.nvram.empty()) refuse(path, "this machine has no place for firmware variables");
       element.text() = parts_.nvram.c_str();
     }
-    const auto order_of = [&]() -> std::string {
-      if (path == "disk/boot" || path == "interface/boot") return element.attribute("order").value();
-      return path == "socketInterface" ? element.attribute("boot").value() : "";
+    const auto order_of = [&]() -> pugi::xml_attribute {
+      if (path == "disk/boot" || path == "interface/boot") return element.attribute("order");
+      return path == "socketInterface" || path == "userInterface" ? element.attribute("boot") : pugi::xml_attribute();
     };
-    if (const auto order = order_of(); !order.empty()) {
+    if (auto place = order_of()) {
+      if (fragment_.attached) place = place.as_int() + kOwnBootPlaces;
+      const std::string order = place.value();
       if (!boot_orders_.insert(order).second) refuse(path + "/@order", fmt::format("boot order {} is given twice", order));
+    }
+  }
+
+  // A guest on the host's network sends from its own address alone: where we run the hypervisor, its device has a name of ours and is guarded
+  // there (service/nic_guards.hpp), and a libvirtd has a filter for it, though for taps only.
+  void finish_interface(pugi::xml_node interface) const {
+    const std::string_view type = interface.attribute("type").value();
+    const pugi::xml_node source = interface.child("source");
+    const bool direct = type == "direct";
+    if (type == "user") {
+      if (source) refuse("interface/source", "user-space NAT has none");
+      return;
+    }
+    if (!source.attribute(direct ? "dev" : "bridge") || source.attribute(direct ? "bridge" : "dev") || (direct && !source.attribute("mode")))
+      refuse("interface/source", "must name what the type is bridged to, and nothing else");
+    if (!interface.child("mac").attribute("address")) refuse("interface/mac", "a NIC on the host's network must say its address");
+    if (parts_.guarding == Guarding::device) {
+      int before = 0;
+      for (const pugi::xml_node other : interface.parent().children("interface"))
+        if (other.child("target")) ++before;
+      interface.append_child("target").append_attribute("dev") = guest_device_name(parts_.id, before).c_str();
+    } else if (parts_.guarding == Guarding::filter) {
+      if (direct)
+        throw model::Error(model::ErrorCode::type_unavailable, "On this hypervisor a guest behind a macvtap could send from any address: use a bridge");
+      interface.append_child("filterref").append_attribute("filter") = "no-mac-spoofing";
     }
   }
 
@@ -195,8 +228,24 @@ class FragmentCheck {
     if (!driver.attribute("type")) refuse("disk/driver/@type", "every disk must say its format");
     if (!driver.attribute("name")) driver.append_attribute("name") = "qemu";
     if (!disk.attribute("type")) disk.append_attribute("type") = "file";
-    // Says that there is no backing file, so that libvirt does not look for one in the image.
-    if (!disk.child("backingStore")) disk.append_child("backingStore");
+    write_backing(disk);
+  }
+
+  // The whole chain down to the empty <backingStore/>, which says that there is no more: libvirt then looks for nothing in the images, whose
+  // headers guests could have written.
+  void write_backing(pugi::xml_node disk) const {
+    pugi::xml_node place = disk.child("backingStore");
+    if (!place) place = disk.append_child("backingStore");
+    place.remove_attributes();
+    place.remove_children();
+    const auto chain = parts_.backing.find(std::filesystem::path(disk.child("source").attribute("file").value()));
+    if (chain == parts_.backing.end()) return;
+    for (const auto& [file, format] : chain->second) {
+      place.append_attribute("type") = "file";
+      place.append_child("format").append_attribute("type") = format.c_str();
+      place.append_child("source").append_attribute("file") = file.c_str();
+      place = place.append_child("backingStore");
+    }
   }
 
   const Fragment& fragment_;
@@ -209,6 +258,25 @@ class FragmentCheck {
 void merge_fragments(pugi::xml_node domain, const DomainParts& parts) {
   std::set<std::string> boot_orders;
   for (const Fragment& fragment : parts.fragments) FragmentCheck(fragment, parts, boot_orders).merge_into(domain);
+}
+
+std::vector<std::string> merged_devices(const DomainParts& parts, std::size_t fragment) {
+  pugi::xml_document document;
+  pugi::xml_node domain = document.append_child("domain");
+  pugi::xml_node devices = domain.append_child("devices");
+  std::set<std::string> boot_orders;
+  std::vector<std::string> wanted;
+  for (std::size_t i = 0; i < parts.fragments.size(); ++i) {
+    const pugi::xml_node before = devices.last_child();
+    FragmentCheck(parts.fragments[i], parts, boot_orders).merge_into(domain);
+    if (i != fragment) continue;
+    for (pugi::xml_node node = before ? before.next_sibling() : devices.first_child(); node; node = node.next_sibling()) {
+      std::ostringstream text;
+      node.print(text, "", pugi::format_raw);
+      wanted.push_back(std::move(text).str());
+    }
+  }
+  return wanted;
 }
 
 }  // namespace velocity::libvirt

@@ -13,7 +13,7 @@
 namespace velocity::libvirt {
 
 struct Notice {
-  enum class Kind { lifecycle, lost };
+  enum class Kind { lifecycle, lost, devices };
   Kind kind = Kind::lifecycle;
   model::MachineId id;  // lifecycle
   int event = 0;        // virDomainEventType

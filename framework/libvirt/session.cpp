@@ -3,7 +3,9 @@
 #include <libvirt/virterror.h>
 
 #include <cstdlib>
+#include <pugixml.hpp>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include "framework/libvirt/errors.hpp"
@@ -18,15 +20,13 @@ using Opaque = std::shared_ptr<Notices>;
 
 void free_opaque(void* opaque) { delete static_cast<Opaque*>(opaque); }
 
-std::optional<model::MachineId> id_of(virDomainPtr domain) {
-  char text[VIR_UUID_STRING_BUFLEN];
-  if (virDomainGetUUIDString(domain, text) < 0) return std::nullopt;
-  return model::MachineId::parse(text);
-}
-
 int on_lifecycle(virConnectPtr, virDomainPtr domain, int event, int detail, void* opaque) {
   if (const auto id = id_of(domain)) (*static_cast<Opaque*>(opaque))->push({Notice::Kind::lifecycle, *id, event, detail, {}});
   return 0;
+}
+
+void on_device(virConnectPtr, virNodeDevicePtr, int, int, void* opaque) {
+  (*static_cast<Opaque*>(opaque))->push({Notice::Kind::devices, {}, 0, 0, {}});
 }
 
 void on_close(virConnectPtr, int reason, void* opaque) {
@@ -43,6 +43,12 @@ std::string take(char* text) {
 }
 
 }  // namespace
+
+std::optional<model::MachineId> id_of(virDomainPtr domain) {
+  char text[VIR_UUID_STRING_BUFLEN];
+  if (virDomainGetUUIDString(domain, text) < 0) return std::nullopt;
+  return model::MachineId::parse(text);
+}
 
 Session::Session(const std::string& uri, Role role, std::shared_ptr<Notices> notices, std::shared_ptr<CallCount> calls)
     : loop_(EventLoop::shared()), notices_(std::move(notices)), calls_(std::move(calls)) {
@@ -70,10 +76,21 @@ void Session::register_callbacks() {
     if (close_callback_) virConnectUnregisterCloseCallback(counted(), on_close);
     throw error;
   }
+  if (daemon_) register_for_devices();
+}
+
+// Not every daemon has a driver for them; then they are looked at from time to time only.
+void Session::register_for_devices() {
+  auto* opaque = new Opaque(notices_);
+  device_callback_ = virConnectNodeDeviceEventRegisterAny(counted(), nullptr, VIR_NODE_DEVICE_EVENT_ID_LIFECYCLE,
+                                                          VIR_NODE_DEVICE_EVENT_CALLBACK(on_device), opaque, free_opaque);
+  if (device_callback_ < 0) free_opaque(opaque);
+  virResetLastError();
 }
 
 Session::~Session() {
-  // Both registrations hold the connection open.
+  // The registrations hold the connection open.
+  if (device_callback_ >= 0) virConnectNodeDeviceEventDeregisterAny(counted(), device_callback_);
   if (lifecycle_callback_ >= 0) virConnectDomainEventDeregisterAny(counted(), lifecycle_callback_);
   if (close_callback_) virConnectUnregisterCloseCallback(counted(), on_close);
   virResetLastError();
@@ -120,18 +137,18 @@ void Session::undefine(model::MachineId id) {
   if (!domain && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN) return virResetLastError();
   if (!domain) fail("virDomainLookupByUUIDString");
   constexpr unsigned kAll = VIR_DOMAIN_UNDEFINE_NVRAM | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA |
-                            VIR_DOMAIN_UNDEFINE_MANAGED_SAVE;
+                            VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_TPM;
   int result = virDomainUndefineFlags(counted(domain), kAll);
-  // The test driver knows neither NVRAM nor checkpoints.
+  // The test driver knows neither NVRAM nor TPMs nor checkpoints.
   if (result < 0 && virGetLastErrorCode() == VIR_ERR_INVALID_ARG) result = virDomainUndefine(counted(domain));
   if (result == 0) return;
   if (virGetLastErrorCode() == VIR_ERR_NO_DOMAIN) return virResetLastError();
   fail("virDomainUndefineFlags");
 }
 
-void Session::start(model::MachineId id) {
+void Session::start(model::MachineId id, unsigned flags) {
   const Domain domain = get_domain(id);
-  if (virDomainCreate(counted(domain)) < 0) fail("virDomainCreate");
+  if (virDomainCreateWithFlags(counted(domain), flags) < 0) fail("virDomainCreateWithFlags");
 }
 
 void Session::shutdown(model::MachineId id) {
@@ -206,6 +223,32 @@ std::string Session::domain_xml(model::MachineId id) {
   char* xml = virDomainGetXMLDesc(counted(domain), 0);
   if (xml == nullptr) fail("virDomainGetXMLDesc");
   return take(xml);
+}
+
+std::vector<HostBridge> Session::bridges() {
+  virInterfacePtr* listed = nullptr;
+  const int count = virConnectListAllInterfaces(counted(), &listed, 0);
+  if (count < 0 && virGetLastErrorCode() == VIR_ERR_NO_SUPPORT) {
+    virResetLastError();
+    return {};
+  }
+  if (count < 0) fail("virConnectListAllInterfaces");
+  std::vector<HostBridge> bridges;
+  for (virInterfacePtr interface : std::span(listed, static_cast<std::size_t>(count))) {
+    ++*calls_;
+    // One that vanished since the list was made is left out.
+    if (char* xml = virInterfaceGetXMLDesc(interface, 0)) {
+      pugi::xml_document document;
+      if (document.load_string(take(xml).c_str()) && std::string_view(document.child("interface").attribute("type").value()) == "bridge") {
+        const char* mac = virInterfaceGetMACString(interface);
+        bridges.push_back({virInterfaceGetName(interface), mac ? mac : "", virInterfaceIsActive(interface) == 1});
+      }
+    }
+    virInterfaceFree(interface);
+  }
+  std::free(listed);
+  virResetLastError();
+  return bridges;
 }
 
 std::string Session::capabilities() {

@@ -4,7 +4,9 @@
 #include <libvirt/libvirt.h>
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,13 @@ struct FreeDomain {
   void operator()(virDomainPtr domain) const { virDomainFree(domain); }
 };
 using Domain = std::unique_ptr<virDomain, FreeDomain>;
+
+struct FreeSnapshot {
+  void operator()(virDomainSnapshotPtr snapshot) const { virDomainSnapshotFree(snapshot); }
+};
+using DomainSnapshot = std::unique_ptr<virDomainSnapshot, FreeSnapshot>;
+
+std::optional<model::MachineId> id_of(virDomainPtr domain);
 
 using CallCount = std::atomic<unsigned long long>;
 
@@ -38,7 +47,7 @@ class Session {
   void define(const std::string& xml);
   void rehearse(const std::string& xml);
   void undefine(model::MachineId id);
-  void start(model::MachineId id);
+  void start(model::MachineId id, unsigned flags = 0);  // of VIR_DOMAIN_START_…
   void shutdown(model::MachineId id);
   void destroy(model::MachineId id);
   void suspend(model::MachineId id);
@@ -46,6 +55,24 @@ class Session {
   model::Runtime state(model::MachineId id);
   std::vector<DomainState> list();
   std::string domain_xml(model::MachineId id);
+  std::vector<HostBridge> bridges();
+
+  // session_devices.cpp
+  void attach_device(model::MachineId id, const std::string& xml);
+  void detach_device(model::MachineId id, const std::string& xml);
+  void update_device(model::MachineId id, const std::string& xml);
+  void resize_block(model::MachineId id, const std::string& disk, std::uint64_t bytes);
+
+  // session_snapshots.cpp
+  void take_snapshot(model::MachineId id, const std::string& name);
+  bool has_snapshot(model::MachineId id, const std::string& name);
+  void revert_to_snapshot(model::MachineId id, const std::string& name);
+  void remove_snapshot(model::MachineId id, const std::string& name);
+
+  // session_watch.cpp
+  std::vector<DomainCounters> counters();
+  std::string screenshot(model::MachineId id, unsigned screen);  // PNG
+
   std::string capabilities();
   std::string driver();  // QEMU, TEST, …
 
@@ -59,8 +86,10 @@ class Session {
   };
 
   void register_callbacks();
+  void register_for_devices();
   // Hold the result in a variable: freeing a domain forgets the last error.
   Domain get_domain(model::MachineId id);
+  DomainSnapshot find_snapshot(const Domain& domain, const std::string& name);  // null: there is none
   std::vector<DomainState> list_one_by_one();
   virConnectPtr counted();
   virDomainPtr counted(const Domain& domain);
@@ -72,6 +101,7 @@ class Session {
   std::unique_ptr<virConnect, CloseConnection> connection_;
   bool daemon_ = false;
   int lifecycle_callback_ = -1;
+  int device_callback_ = -1;
   bool close_callback_ = false;
 };
 

@@ -55,6 +55,7 @@ namespace velocity::model {
   X(pool_not_found, "pool.not_found")                            \
   X(pool_name_taken, "pool.name_taken")                          \
   X(pool_in_use, "pool.in_use")                                  \
+  X(resource_found, "resource.found")                            \
   X(quota_denied, "quota.denied")                                \
   X(quota_exceeded, "quota.exceeded")                            \
   X(machine_denied, "machine.denied")                            \
@@ -93,6 +94,8 @@ namespace velocity::model {
   X(hypervisor_not_found, "hypervisor.not_found")                \
   X(hypervisor_wrong_state, "hypervisor.wrong_state")            \
   X(hypervisor_failed, "hypervisor.failed")                      \
+  X(network_failed, "network.failed")                            \
+  X(network_port_taken, "network.port_taken")                    \
   X(plugin_failed, "plugin.failed")                              \
   X(server_busy, "server.busy")                                  \
   X(server_timeout, "server.timeout")                            \

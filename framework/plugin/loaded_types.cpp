@@ -8,6 +8,7 @@
 #include "framework/model/field_reader.hpp"
 #include "framework/model/names.hpp"
 #include "framework/plugin/candidate.hpp"
+#include "framework/plugin/plan_files.hpp"
 
 namespace velocity::plugin {
 namespace {
@@ -15,7 +16,7 @@ namespace {
 using model::Error;
 using model::ErrorCode;
 
-constexpr std::array<std::string_view, 6> kSections{"os", "cpu", "features", "clock", "devices", "extensions"};
+constexpr std::array<std::string_view, 7> kSections{"os", "cpu", "features", "clock", "sysinfo", "devices", "extensions"};
 constexpr std::size_t kMaxFragments = 64;
 constexpr std::size_t kMaxFragment = 64 * 1024;
 constexpr std::int64_t kMaxCost = std::int64_t{1} << 52;
@@ -46,6 +47,19 @@ std::map<std::string, model::ResourceKind> resources_of(const Json& capabilities
   return resources;
 }
 
+std::vector<std::string> confidential_of(const Json& capabilities, const Json& schema) {
+  std::vector<std::string> fields;
+  const auto declared = capabilities.value("confidential", Json::array());
+  const auto properties = schema.value("properties", Json::object());
+  if (!declared.is_array()) throw Error(ErrorCode::plugin_failed, "capabilities.confidential must be a list");
+  for (const auto& field : declared) {
+    if (!field.is_string() || !properties.contains(field.get_ref<const std::string&>()))
+      throw Error(ErrorCode::plugin_failed, "capabilities.confidential must name fields of the schema");
+    fields.push_back(field.get<std::string>());
+  }
+  return fields;
+}
+
 }  // namespace
 
 template <class Table>
@@ -70,12 +84,15 @@ Described describe(const Module& module, const Table& table, const std::string& 
   Schema schema(said.value("schema", Json()));
   info.schema = schema.document();
   info.resources = resources_of(info.capabilities, info.schema);
+  info.confidential = confidential_of(info.capabilities, info.schema);
   for (const auto& example : info.examples) try {
       schema.normalise(example);
     } catch (const Error& error) {
       throw Error(ErrorCode::plugin_failed, "an example does not fit the schema: " + error.message());
     }
-  return {std::move(info), std::move(schema)};
+  std::optional<Schema> unprivileged;
+  if (const auto declared = info.capabilities.find("unprivileged"); declared != info.capabilities.end()) unprivileged.emplace(*declared);
+  return {std::move(info), std::move(schema), std::move(unprivileged)};
 }
 
 template Described describe(const Module&, const velocity_vm_type&, const std::string&);
@@ -118,10 +135,25 @@ Json LoadedType<Base, Table>::validate(const Json& spec, const Json& resources) 
   }
 }
 
+template <class Base, class Table>
+std::vector<model::Problem> LoadedType<Base, Table>::privileged(const Json& spec) const {
+  if (!described_.unprivileged) return {};
+  try {
+    described_.unprivileged->normalise(spec);
+    return {};
+  } catch (const Error& error) {
+    if (error.problems().empty()) throw;
+    return error.problems();
+  }
+}
+
 template class LoadedType<VmType, velocity_vm_type>;
 template class LoadedType<ResourceType, velocity_resource_type>;
 
-std::vector<PlanFragment> LoadedVmType::plan(const Json& request) const { return fragments_of(call("plan", table().plan, request), info().plugin); }
+Plan LoadedVmType::plan(const Json& request) const {
+  const auto reply = call("plan", table().plan, request);
+  return {fragments_of(reply, info().plugin), files_of(reply, info().plugin)};
+}
 
 std::vector<std::string> LoadedVmType::live_changes(const Json& old_spec, const Json& new_spec) const {
   const auto reply = call("update", table().update, {{"old", old_spec}, {"new", new_spec}}, {{"live", Json::array()}});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "framework/plugin/module.hpp"
@@ -14,6 +15,7 @@ namespace velocity::plugin {
 struct Described {
   TypeInfo info;
   Schema schema;
+  std::optional<Schema> unprivileged;  // of the specs that everybody may ask for; of all when there is none
 };
 
 template <class Table>
@@ -31,6 +33,7 @@ class LoadedType : public Base {
   const TypeInfo& info() const override { return described_.info; }
   Availability host_check(const Json& host) const override;
   Json validate(const Json& spec, const Json& resources) const override;
+  std::vector<model::Problem> privileged(const Json& spec) const override;
 
  protected:
   Json call(std::string_view what, velocity_operation operation, const Json& request, const Json& otherwise = Json::object()) const {
@@ -47,7 +50,7 @@ class LoadedType : public Base {
 class LoadedVmType final : public LoadedType<VmType, velocity_vm_type> {
  public:
   using LoadedType::LoadedType;
-  std::vector<PlanFragment> plan(const Json& request) const override;
+  Plan plan(const Json& request) const override;
   std::vector<std::string> live_changes(const Json& old_spec, const Json& new_spec) const override;
 };
 

@@ -8,8 +8,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
+#include "framework/model/error.hpp"
 #include "framework/model/json.hpp"
 #include "framework/model/resource.hpp"
 
@@ -27,6 +29,7 @@ struct TypeInfo {
   Json examples;         // array of valid own-field objects
   Json capabilities;     // object; for resources has "kind": "storage" | "nic"
   std::map<std::string, model::ResourceKind> resources;  // the fields of a spec that name resources, of which kind
+  std::vector<std::string> confidential;                 // the fields of a spec that only who may alter is shown
 };
 
 // Something that the host has by itself: what `enumerate` said, checked.
@@ -52,18 +55,42 @@ class Type {
   // Checks the spec against the schema (filling its defaults), then lets the plugin judge it. Returns the normalised spec.
   // resources: what the spec names, by field: {"rid", "type", "spec", "head"}.
   virtual Json validate(const Json& spec, const Json& resources = Json::object()) const = 0;
+  // What of a normalised spec not everybody may ask for (capabilities.unprivileged); empty when there is nothing of the kind.
+  virtual std::vector<model::Problem> privileged(const Json& spec) const = 0;
 };
 
 struct PlanFragment {
-  std::string section;  // os, cpu, features, clock, devices
+  std::string section;  // os, cpu, features, clock, sysinfo, devices, extensions
   std::string xml;
+};
+
+// A CD image with texts in its root.
+struct IsoImage {
+  std::string label;
+  std::map<std::string, std::string> entries;
+};
+
+// The configuration of an Apple system management controller.
+struct AppleSmc {
+  std::string key;
+};
+
+// A file that the core makes in the machine's own directory before each start.
+struct PlanFile {
+  std::string name;  // lower-case letters, digits, '.' and '-'
+  std::variant<IsoImage, AppleSmc> content;
+};
+
+struct Plan {
+  std::vector<PlanFragment> fragments;
+  std::vector<PlanFile> files;
 };
 
 class VmType : public Type {
  public:
-  // request: {"vm": {vmid,name,cpu_count,memory_size_mb,displays:[{description,width,height}]}, "spec": own fields,
+  // request: {"vm": {vmid,name,cpu_count,memory_size_mb,displays:[{description,width,height}],directory}, "spec": own fields,
   // "resources": {field: {rid,type,spec,path}}, "host": {arch,acceleration,domain_type}}
-  virtual std::vector<PlanFragment> plan(const Json& request) const = 0;
+  virtual Plan plan(const Json& request) const = 0;
   virtual std::vector<std::string> live_changes(const Json& old_spec, const Json& new_spec) const = 0;  // paths that a running machine follows
 };
 

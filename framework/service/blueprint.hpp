@@ -4,10 +4,12 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "framework/libvirt/domain_xml.hpp"
 #include "framework/model/machine.hpp"
 #include "framework/plugin/registry.hpp"
+#include "framework/service/attached_device.hpp"
 #include "framework/service/inventory.hpp"
 #include "framework/storage/volumes.hpp"
 
@@ -16,26 +18,40 @@ namespace velocity::service {
 struct MachineFiles {
   std::filesystem::path nvram;
   std::filesystem::path console_log;
+  std::filesystem::path directory;  // the machine's own, for what its plan asks for; made when it is needed
 };
 
 // Thread-safe; changes nothing.
 class Blueprint {
  public:
   Blueprint(const plugin::Registry& registry, libvirt::Host& host, const storage::Volumes& volumes, std::filesystem::path nvram,
-            std::filesystem::path console_logs, std::filesystem::path run);
+            std::filesystem::path console_logs, std::filesystem::path run, std::filesystem::path machines);
 
   std::string domain_xml(const Picture& picture, const model::Machine& machine) const;
+  // The machine's disks and NICs, each as it stands in the domain, in the order of its lists.
+  std::vector<AttachedDevice> devices(const Picture& picture, const model::Machine& machine) const;
+  // What is to be made in the machine's directory before it starts. Nothing for a machine whose plugin is not there.
+  std::vector<plugin::PlanFile> plan_files(const Picture& picture, const model::Machine& machine) const;
   MachineFiles files(model::MachineId id) const;
+  std::filesystem::path variables(model::SnapshotId id) const;  // the copy of the firmware's that a snapshot has
   std::filesystem::path directory(model::ResourceId id) const;  // a resource's own, if its plugin asked for one
 
  private:
-  void attach(const Picture& picture, const model::Machine& machine, const nlohmann::json& host, libvirt::DomainParts& parts) const;
+  struct Drawn {
+    libvirt::DomainParts parts;
+    libvirt::HostFacts facts;
+    std::vector<std::size_t> device_fragments;  // for each disk and NIC, the first of its fragments; at the end how many fragments there are
+  };
+  Drawn draw(const Picture& picture, const model::Machine& machine) const;
+  plugin::Plan plan(const Picture& picture, const model::Machine& machine, const plugin::VmType& type, const nlohmann::json& host) const;
+  void attach(const Picture& picture, const model::Machine& machine, const nlohmann::json& host, Drawn& drawn) const;
   const plugin::Registry& registry_;
   libvirt::Host& host_;
   const storage::Volumes& volumes_;
   std::filesystem::path nvram_;
   std::filesystem::path console_logs_;
   std::filesystem::path run_;
+  std::filesystem::path machines_;
 };
 
 // What plugins are told of the host.

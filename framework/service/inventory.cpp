@@ -47,8 +47,13 @@ void index(Picture& picture, const model::Resource& resource) {
   count(picture, resource.group, resource.cost, 1);
   if (resource.base) picture.overlays.set({*resource.base, resource.id}, std::monostate());
 }
+void index(Picture& picture, const model::Catalog& catalog) {
+  picture.group_catalogs.set({catalog.group, catalog.id}, std::monostate());
+  for (const auto& [gid, permissions] : catalog.shares) picture.group_catalogs.set({gid, catalog.id}, std::monostate());
+}
 void index(Picture& picture, const model::Machine& machine) {
   picture.machine_names.set({machine.catalog, machine.name}, machine.id);
+  picture.catalog_machines.set({machine.catalog, machine.id}, std::monostate());
   count(picture, payer(picture, machine), cost(machine), 1);
   for (const auto* list : {&machine.storage, &machine.nics})
     for (const auto& attachment : *list) picture.uses.set({attachment.resource, machine.id}, attachment);
@@ -66,8 +71,13 @@ void forget(Picture& picture, const model::Resource& resource) {
   if (resource.base) picture.overlays.erase({*resource.base, resource.id});
 }
 void forget(Picture& picture, const model::Snapshot& snapshot) { picture.snapshot_names.erase({snapshot.machine, snapshot.name}); }
+void forget(Picture& picture, const model::Catalog& catalog) {
+  picture.group_catalogs.erase({catalog.group, catalog.id});
+  for (const auto& [gid, permissions] : catalog.shares) picture.group_catalogs.erase({gid, catalog.id});
+}
 void forget(Picture& picture, const model::Machine& machine) {
   picture.machine_names.erase({machine.catalog, machine.name});
+  picture.catalog_machines.erase({machine.catalog, machine.id});
   count(picture, payer(picture, machine), cost(machine), -1);
   for (const auto* list : {&machine.storage, &machine.nics})
     for (const auto& attachment : *list) picture.uses.erase({attachment.resource, machine.id});
@@ -92,7 +102,7 @@ Picture from(const store::Contents& contents) {
   for (const auto& user : contents.users) replace(picture, picture.users, user.uid, user);
   for (const auto& group : contents.groups) replace(picture, picture.groups, group.gid, group);
   for (const auto& authkey : contents.authkeys) picture.authkeys.set(authkey.hash, authkey);
-  for (const auto& catalog : contents.catalogs) picture.catalogs.set(catalog.id, catalog);
+  for (const auto& catalog : contents.catalogs) replace(picture, picture.catalogs, catalog.id, catalog);
   for (const auto& resource : contents.resources) replace(picture, picture.resources, resource.id, resource);
   for (const auto& machine : contents.machines) replace(picture, picture.machines, machine.id, machine);
   for (const auto& upload : contents.uploads) picture.uploads.set(upload.id, upload);
@@ -161,7 +171,7 @@ void Change::put(const model::Authkey& authkey) {
 
 void Change::put(const model::Catalog& catalog) {
   transaction_.put(catalog);
-  next_.catalogs.set(catalog.id, catalog);
+  replace(next_, next_.catalogs, catalog.id, catalog);
 }
 
 void Change::put(const model::Machine& machine) {
@@ -222,7 +232,7 @@ void Change::erase(model::Gid gid) {
   for (const auto& id : keys_where(next_.catalogs, [gid](const auto& catalog) { return catalog.shares.count(gid) > 0; })) {
     auto catalog = *next_.catalogs.find(id);
     catalog.shares.erase(gid);
-    next_.catalogs.set(id, std::move(catalog));
+    replace(next_, next_.catalogs, id, catalog);
   }
   for (const auto& id : keys_where(next_.resources, [gid](const auto& resource) { return resource.shares.count(gid) > 0; })) {
     auto resource = *next_.resources.find(id);
@@ -241,7 +251,7 @@ void Change::erase(const model::AuthkeyHash& hash) {
 
 void Change::erase(model::CatalogId id) {
   transaction_.erase(id);
-  next_.catalogs.erase(id);
+  drop(next_, next_.catalogs, id);
 }
 
 void Change::erase(model::MachineId id) {

@@ -39,6 +39,8 @@ struct Picture {
   using Use = std::pair<model::ResourceId, model::MachineId>;
   using Overlay = std::pair<model::ResourceId, model::ResourceId>;  // the base, then what is on it
   using SnapshotName = std::pair<model::MachineId, std::string>;
+  using MachineInCatalog = std::pair<model::CatalogId, model::MachineId>;
+  using GroupCatalog = std::pair<model::Gid, model::CatalogId>;
 
   SharedMap<model::Uid, model::User> users;
   SharedMap<model::Gid, model::Group> groups;
@@ -58,6 +60,8 @@ struct Picture {
   SharedMap<std::string, model::Uid> user_names;
   SharedMap<std::string, model::Gid> group_names;
   SharedMap<NameInCatalog, model::MachineId> machine_names;
+  SharedMap<MachineInCatalog, std::monostate> catalog_machines;
+  SharedMap<GroupCatalog, std::monostate> group_catalogs;  // those that it owns, and those that are shared with it
   SharedMap<LabelInGroup, model::ResourceId> resource_labels;
   SharedMap<Use, model::Attachment> uses;  // by disks, NICs and what the types' own fields name
   SharedMap<Overlay, std::monostate> overlays;

@@ -13,6 +13,7 @@
 
 namespace velocity::service {
 
+class Access;
 class Removal;
 class Turns;
 
@@ -22,7 +23,7 @@ struct Created {
 };
 
 struct MachineView {
-  std::shared_ptr<const model::Machine> machine;
+  std::shared_ptr<const model::Machine> machine;  // without what its type calls confidential, unless the caller may alter it
   model::Runtime runtime;
   bool available = true;       // false: the plugin of its type is not loaded
   std::string why_not;
@@ -69,6 +70,9 @@ class Machines {
   // What the guest wrote to its serial port: the last `tail` bytes of what is kept.
   std::string console_log(const Caller& caller, model::MachineId id, std::int64_t tail) const;
 
+  // For services that have authorised already. What is confidential is left out for who may not alter it.
+  MachineView view(const Picture& picture, const Access& access, std::shared_ptr<const model::Machine> machine) const;
+
  private:
   struct Prepared {
     const plugin::VmType* type;
@@ -76,7 +80,6 @@ class Machines {
     std::string domain_xml;
   };
   Prepared prepare(const Caller& caller, model::Machine wanted) const;
-  MachineView view(const Picture& picture, std::shared_ptr<const model::Machine> machine) const;
   Inventory& inventory_;
   const plugin::Registry& registry_;
   const Blueprint& blueprint_;

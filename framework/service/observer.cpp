@@ -28,6 +28,19 @@ void Observer::changed(const libvirt::DomainState& domain) { inventory_.observe(
 
 void Observer::removed(model::MachineId id) { inventory_.forget(id); }
 
+void Observer::host_devices_changed() {
+  {
+    const std::lock_guard lock(mutex_);
+    device_news_ = true;
+  }
+  wake();
+}
+
+bool Observer::take_device_news() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(device_news_, false);
+}
+
 bool Observer::wait_for_connect(std::chrono::milliseconds time) {
   std::unique_lock lock(mutex_);
   news_.wait_for(lock, time, [this] { return connected_ || woken_; });

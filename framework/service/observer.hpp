@@ -19,10 +19,12 @@ class Observer final : public libvirt::Listener {
   void disconnected(const std::string& why) override;
   void changed(const libvirt::DomainState& domain) override;
   void removed(model::MachineId id) override;
+  void host_devices_changed() override;
 
   // True once for each (re)connect; false when `time` is over or wake() was called.
   bool wait_for_connect(std::chrono::milliseconds time);
   void wake();
+  bool take_device_news();  // whether the host's devices have changed since the last time
 
  private:
   Inventory& inventory_;
@@ -30,6 +32,7 @@ class Observer final : public libvirt::Listener {
   std::condition_variable news_;
   bool connected_ = false;
   bool woken_ = false;
+  bool device_news_ = false;
 };
 
 }  // namespace velocity::service

@@ -68,6 +68,15 @@ Error failed(const Error& cause, MachineId id, MachineState current, bool may_al
       .with("state", std::string(name(current)));
 }
 
+// QEMU's words for a port that it could not take: "Could not set up host forwarding rule 'tcp:127.0.0.1:2222-:22'". The rule, or nothing.
+std::string refused_forward(const std::string& detail) {
+  constexpr std::string_view kWords = "host forwarding rule '";
+  const auto begin = detail.find(kWords);
+  if (begin == std::string::npos) return {};
+  const auto rule = detail.substr(begin + kWords.size());
+  return rule.substr(0, rule.find('\''));
+}
+
 // Shows the state that a machine passes through, for as long as it lives.
 class Passing {
  public:
@@ -91,7 +100,8 @@ class Passing {
 // that (passwords.cpp), and 6 for the hypervisor (libvirt/connection.cpp): one is always free for reads.
 constexpr std::ptrdiff_t kMostWaiting = 3;
 
-Power::Power(Inventory& inventory, libvirt::Host& host, Turns& turns) : inventory_(inventory), host_(host), turns_(turns), waiting_(kMostWaiting) {}
+Power::Power(Inventory& inventory, libvirt::Host& host, const Blueprint& blueprint, NicGuards& guards, Turns& turns)
+    : inventory_(inventory), host_(host), provision_(blueprint), guards_(guards), turns_(turns), waiting_(kMostWaiting) {}
 
 StateAnswer Power::change(const Caller& caller, MachineId id, const StateChange& wanted) {
   const auto picture = inventory_.picture();
@@ -108,6 +118,15 @@ StateAnswer Power::change(const Caller& caller, MachineId id, const StateChange&
 
 void Power::start_at_boot(MachineId id) { apply(id, {}, true); }
 
+// A guest on the host's network does not run before it is guarded.
+void Power::act(const Picture& picture, const model::Machine& machine, Action action) {
+  const bool starts = action == &libvirt::Host::start;
+  if ((starts || action == &libvirt::Host::resume) && NicGuards::concerns(picture, machine))
+    starts ? guards_.start(picture, machine) : guards_.resume(machine);
+  else
+    (host_.*action)(machine.id);
+}
+
 StateAnswer Power::apply(MachineId id, const StateChange& wanted, bool may_alter) {
   const auto turn = turns_.take(id.uuid());
   const auto picture = inventory_.picture();
@@ -121,8 +140,9 @@ StateAnswer Power::apply(MachineId id, const StateChange& wanted, bool may_alter
   if (!step) throw impossible(id, wanted.target, current);
 
   Passing passing(inventory_, id, step->passing);
+  if (step->action == &libvirt::Host::start) provision_.before_start(*picture, *machine);
   try {
-    (host_.*step->action)(id);
+    act(*picture, *machine, step->action);
     if (step->action == &libvirt::Host::shutdown) {  // asked for; the guest does it when it likes
       passing.stay();
       return {inventory_.picture()->runtime(id).state, false};
@@ -132,6 +152,7 @@ StateAnswer Power::apply(MachineId id, const StateChange& wanted, bool may_alter
     switch (error.code()) {
       case ErrorCode::hypervisor_unavailable:
       case ErrorCode::hypervisor_timeout:
+      case ErrorCode::resource_gone:
         throw;
       case ErrorCode::hypervisor_wrong_state: {  // it moved by itself meanwhile: what is true now?
         const auto truth = look(id);
@@ -139,6 +160,9 @@ StateAnswer Power::apply(MachineId id, const StateChange& wanted, bool may_alter
         throw impossible(id, wanted.target, truth.state);
       }
       default:
+        if (const auto rule = refused_forward(error.detail()); !rule.empty())
+          throw Error(ErrorCode::network_port_taken, fmt::format("Another program or machine has a port of the host that this one forwards: {}", rule), error.detail())
+              .with("vmid", id.text());
         spdlog::error("changing the virtual machine {} from {} to {} failed: {}", id.text(), name(current), name(wanted.target), error.what());
         throw failed(error, id, current, may_alter);
     }

@@ -7,6 +7,8 @@
 #include "framework/model/machine.hpp"
 #include "framework/service/caller.hpp"
 #include "framework/service/inventory.hpp"
+#include "framework/service/nic_guards.hpp"
+#include "framework/service/provision.hpp"
 #include "framework/service/turns.hpp"
 
 namespace velocity::libvirt {
@@ -30,16 +32,19 @@ struct StateAnswer {
 // Errors: machine_not_found, machine_denied, machine_state_impossible with req_state and cur_state, machine_hypervisor_failed with `state`.
 class Power {
  public:
-  Power(Inventory& inventory, libvirt::Host& host, Turns& turns);
+  Power(Inventory& inventory, libvirt::Host& host, const Blueprint& blueprint, NicGuards& guards, Turns& turns);
 
   StateAnswer change(const Caller& caller, model::MachineId id, const StateChange& change);
   void start_at_boot(model::MachineId id);  // autostart: no caller
 
  private:
   model::Runtime look(model::MachineId id);
+  void act(const Picture& picture, const model::Machine& machine, void (libvirt::Host::*action)(model::MachineId));
   StateAnswer apply(model::MachineId id, const StateChange& change, bool may_alter);
   Inventory& inventory_;
   libvirt::Host& host_;
+  Provision provision_;
+  NicGuards& guards_;
   Turns& turns_;
   std::counting_semaphore<64> waiting_;
 };

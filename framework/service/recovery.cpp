@@ -64,6 +64,7 @@ void Recovery::run() {
       ++rounds_;
       last_round = steady_clock::now();
     }
+    if (world_.observer.take_device_news()) guarded("found resources", [this] { world_.found.refresh(); });
     guarded("autostart", [this] { autostart_.tick(steady_clock::now()); });
     guarded("logs", [this] { bound_logs(); });
     end_unheard_stops();
@@ -90,6 +91,7 @@ void Recovery::recover_files() {
 
 void Recovery::reconcile() {
   if (!world_.host.connected()) return;
+  guarded("unfinished clones", [this] { settle_clones(); });
   guarded("unfinished changes", [this] {
     const auto doomed = world_.removal.left_over();
     const auto count = doomed.machines.size() + doomed.resources.size() + doomed.catalogs.size() + doomed.groups.size();
@@ -103,9 +105,40 @@ void Recovery::reconcile() {
     const auto known = before->observations.find(domain.id);
     if (!known || known->seen.state != domain.runtime.state) world_.inventory.observe_unless_news(domain.id, domain.runtime, known);
   }
+  guarded("unfinished alterations", [this] { settle_machines(); });
+  world_.resource_changes.finish_all();
   guarded("missing domains", [&] { define_missing(domains); });
+  guarded("found resources", [this] { world_.found.refresh(); });
+  guarded("guards of NICs", [this] { world_.guards.renew(*world_.inventory.picture()); });
   report_foreign(domains);
   if (!std::exchange(autostarted_, true)) autostart_.begin(steady_clock::now());
+}
+
+// Their disks go before the removal takes the machine, whose row alone knows them.
+void Recovery::settle_clones() {
+  const auto picture = world_.inventory.picture();
+  std::vector<model::MachineId> unfinished;
+  picture->machines.visit_all([&](const auto& id, const auto& machine) {
+    if (machine->phase != Phase::ready && !machine->altering.is_null()) unfinished.push_back(id);
+  });
+  for (const auto& id : unfinished)
+    if (const auto turn = world_.turns.take_if_free(id.uuid())) world_.clones.settle(id);
+}
+
+void Recovery::settle_machines() {
+  const auto picture = world_.inventory.picture();
+  std::set<model::MachineId> unsettled;
+  picture->machines.visit_all([&](const auto& id, const auto& machine) {
+    if (!machine->altering.is_null() && machine->phase == Phase::ready) unsettled.insert(id);
+  });
+  picture->snapshots.visit_all([&](const auto&, const auto& snapshot) {
+    if (snapshot->phase != Phase::ready) unsettled.insert(snapshot->machine);
+  });
+  for (const auto& id : unsettled)
+    if (const auto turn = world_.turns.take_if_free(id.uuid())) {
+      world_.alterations.settle(id);
+      world_.snapshots.settle(id);
+    }
 }
 
 void Recovery::define_missing(const std::vector<libvirt::DomainState>& domains) {

@@ -6,13 +6,19 @@
 #include <set>
 #include <thread>
 
+#include "framework/service/alterations.hpp"
 #include "framework/service/autostart.hpp"
 #include "framework/service/blueprint.hpp"
+#include "framework/service/clones.hpp"
+#include "framework/service/found_resources.hpp"
 #include "framework/service/inventory.hpp"
+#include "framework/service/nic_guards.hpp"
 #include "framework/service/observer.hpp"
 #include "framework/service/power.hpp"
 #include "framework/service/removal.hpp"
 #include "framework/service/replies.hpp"
+#include "framework/service/resource_changes.hpp"
+#include "framework/service/snapshots.hpp"
 #include "framework/service/turns.hpp"
 #include "framework/service/uploads.hpp"
 
@@ -27,8 +33,14 @@ struct World {
   Uploads& uploads;
   Replies& replies;
   Power& power;
+  Alterations& alterations;
+  Snapshots& snapshots;
+  Clones& clones;
   Turns& turns;
   Observer& observer;
+  ResourceChanges& resource_changes;
+  FoundResources& found;
+  NicGuards& guards;
 };
 
 // Sweeps what is half-done on disk, then works in a thread of its own until it is destroyed. Make it before anybody is served.
@@ -43,6 +55,8 @@ class Recovery {
   void run();
   void recover_files();        // what needs no hypervisor
   void reconcile();            // what needs one
+  void settle_clones();
+  void settle_machines();  // what was being changed about them
   void define_missing(const std::vector<libvirt::DomainState>& domains);
   void report_foreign(const std::vector<libvirt::DomainState>& domains);
   void bound_logs();

@@ -3,10 +3,14 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <exception>
 #include <set>
 
 #include "framework/model/error.hpp"
+#include "framework/service/firmware_variables.hpp"
+#include "framework/service/snapshot_effects.hpp"
+#include "framework/service/provision.hpp"
 
 namespace velocity::service {
 namespace {
@@ -34,6 +38,27 @@ std::optional<model::MachineId> user_of(const Picture& picture, model::ResourceI
     return false;
   });
   return user;
+}
+
+bool has_overlay(const Picture& picture, model::ResourceId id) {
+  bool found = false;
+  picture.overlays.visit_from({id, model::ResourceId()}, [&](const Picture::Overlay& overlay, const auto&) {
+    found = overlay.first == id;
+    return false;
+  });
+  return found;
+}
+
+// A linked clone of the disk that belongs to another group than the one that goes.
+std::optional<model::ResourceId> foreign_overlay(const Picture& picture, model::ResourceId id, model::Gid going) {
+  std::optional<model::ResourceId> found;
+  picture.overlays.visit_from({id, model::ResourceId()}, [&](const Picture::Overlay& overlay, const auto&) {
+    if (overlay.first != id) return false;
+    const auto other = picture.resources.find(overlay.second);
+    if (other && other->group != going) found = overlay.second;
+    return !found;
+  });
+  return found;
 }
 
 Doomed mark_machine(Change& change, model::MachineId id) {
@@ -75,8 +100,10 @@ bool owns_anything(const Picture& picture, model::Gid gid) {
 void erase_rows(Change& change, const Doomed& done, const Doomed& doomed) {
   const auto& picture = change.picture();
   for (const auto& id : done.machines) change.erase(id);
-  for (const auto& id : done.resources)
-    if (!user_of(picture, id, {})) change.erase(id);
+  // What is based on another goes before it.
+  auto left = done.resources;
+  const auto is_free = [&](model::ResourceId id) { return !user_of(picture, id, {}) && !has_overlay(picture, id); };
+  for (auto next = left.begin(); (next = std::find_if(left.begin(), left.end(), is_free)) != left.end(); left.erase(next)) change.erase(*next);
   for (const auto& id : doomed.catalogs)
     if (machines_in(picture, id).empty()) change.erase(id);
   for (const auto& gid : doomed.groups)
@@ -137,6 +164,9 @@ Doomed Removal::mark_group(Change& change, model::Gid gid) const {
     if (const auto user = user_of(before, id, going))
       throw Error(ErrorCode::resource_in_use, fmt::format("The virtual machine {} of another group uses the resource {} of this one", user->text(), id.text()))
           .with("vmid", user->text());
+    if (const auto overlay = foreign_overlay(before, id, gid))
+      throw Error(ErrorCode::resource_in_use, fmt::format("The disk {} of another group is a linked clone of the disk {} of this one", overlay->text(), id.text()))
+          .with("rid", overlay->text());
     auto marked = *resource;
     marked.phase = Phase::deleting;
     change.put(marked);
@@ -211,10 +241,16 @@ void Removal::remove_effects(model::MachineId id) const {
   } catch (const Error& error) {
     if (error.code() != ErrorCode::hypervisor_not_found) throw;
   }
+  const auto picture = inventory_.picture();
+  const SnapshotEffects snapshots(volumes_, blueprint_);
+  picture->snapshots.visit_all([&](const auto&, const auto& snapshot) {
+    if (snapshot->machine == id) snapshots.remove(*picture, *snapshot);
+  });
   host_.undefine(id);
   const auto files = blueprint_.files(id);
-  remove_file(files.nvram);
+  remove_variables(files.nvram);
   remove_file(files.console_log);
+  Provision(blueprint_).remove(id);
 }
 
 void Removal::remove_effects(const model::Resource& resource) const {

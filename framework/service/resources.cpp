@@ -7,9 +7,12 @@
 #include "framework/model/names.hpp"
 #include "framework/service/access.hpp"
 #include "framework/service/blueprint.hpp"
+#include "framework/service/found_resources.hpp"
+#include "framework/service/pools.hpp"
 #include "framework/service/references.hpp"
 #include "framework/service/removal.hpp"
 #include "framework/service/replies.hpp"
+#include "framework/service/volume_use.hpp"
 
 namespace velocity::service {
 namespace {
@@ -29,6 +32,25 @@ void check_references(const Picture& picture, const Caller& caller, const plugin
   }
 }
 
+// What the normalised spec of a disk still names: that is what the disk is based on, for as long as it lives.
+std::optional<model::ResourceId> base_of(const model::Resource& resource, const References& references) {
+  if (resource.kind != model::ResourceKind::storage) return std::nullopt;
+  for (const auto& [field, id] : references)
+    if (resource.spec.contains(field)) return id;
+  return std::nullopt;
+}
+
+// What a type's plugin says is not for everybody, such as a port that other hosts could reach.
+void require_privilege(const Caller& caller, const plugin::Type& type, const nlohmann::json& spec) {
+  const auto problems = type.privileged(spec);
+  if (problems.empty() || caller.in(model::kPoolManagers)) return;
+  std::string all;
+  for (const auto& [path, message] : problems) all += fmt::format("{}{} {}", all.empty() ? "" : "; ", path, message);
+  throw Error(ErrorCode::resource_denied, fmt::format("Without being in the group poolmanager: {}", all));
+}
+
+Error not_made(const std::string& sentence) { return Error(ErrorCode::resource_found, sentence); }
+
 ResourceView view(const Picture& picture, std::shared_ptr<const model::Resource> resource) {
   ResourceView result{std::move(resource), {}, nlohmann::json::object()};
   picture.uses.visit_from({result.resource->id, model::MachineId()}, [&](const Picture::Use& use, const auto&) {
@@ -45,6 +67,9 @@ void Resources::check(const Picture& picture, const Caller& caller, const Prepar
   const auto& resource = prepared.resource;
   Access(picture, caller).own_group(resource.group);
   check_references(picture, caller, prepared.type->info(), prepared.references);
+  require_pool(picture, resource.pool);
+  if (resource.kind == model::ResourceKind::storage)
+    for (const auto& [field, id] : prepared.references) require_clonable(picture, id, resource.base == id);
   require_free_label(picture, resource.group, resource.label);
 }
 
@@ -68,6 +93,7 @@ Resources::Prepared Resources::prepare(const Caller& caller, const std::string& 
   Access(*before, caller).own_group(group);
   auto references = read_references(type->info(), spec);
   check_references(*before, caller, type->info(), references);
+  if (is_found(type->info())) throw not_made(fmt::format("Resources of the type \"{}\" are found on the host, not made", type_name));
   if (const auto verdict = availability(*type, host_); !verdict.available) throw Error(ErrorCode::type_unavailable, verdict.why_not);
   model::Resource resource;
   resource.id = model::ResourceId::random();
@@ -76,7 +102,10 @@ Resources::Prepared Resources::prepare(const Caller& caller, const std::string& 
   resource.label = label;
   resource.group = group;
   resource.spec = type->validate(spec, with_heads(*before, references, volumes_));
+  require_privilege(caller, *type, resource.spec);
   resource.cost = model::amounts_of(type->cost(resource.spec));
+  resource.base = base_of(resource, references);
+  if (resource.kind == model::ResourceKind::storage) resource.pool = resource.spec.value("pool", model::kDefaultPool);
   resource.created = static_cast<std::int64_t>(std::time(nullptr));
   resource.phase = model::Phase::creating;
   auto documents = with_paths(*before, references, volumes_);
@@ -84,10 +113,14 @@ Resources::Prepared Resources::prepare(const Caller& caller, const std::string& 
 }
 
 std::shared_ptr<const model::Resource> Resources::create(const Caller& caller, const std::string& type_name, model::Gid group, const std::string& label,
-                                                         nlohmann::json spec) {
+                                                         nlohmann::json spec, const std::optional<PartOf>& part) {
   auto prepared = prepare(caller, type_name, group, label, std::move(spec));
   auto& resource = prepared.resource;
+  if (part) resource.id = part->id;
   const auto turn = turns_.take(resource.id.uuid());
+  std::vector<Turns::Turn> users;  // of what is copied
+  for (const auto& [field, id] : prepared.references)
+    for (auto& user : hold_users(turns_, *inventory_.picture(), id, part ? part->held : model::MachineId())) users.push_back(std::move(user));
   inventory_.change([&](Change& change) {
     check(change.picture(), caller, prepared);
     note_intent(change, caller, {{"rid", resource.id.text()}, {resource.kind == model::ResourceKind::storage ? "stid" : "nicid", resource.id.text()}});
@@ -144,7 +177,11 @@ ResourceView Resources::get(const Caller& caller, model::ResourceId id) const {
 
 void Resources::remove(const Caller& caller, model::ResourceId id) {
   Doomed doomed;
-  inventory_.change([&](Change& change) { doomed = removal_.mark(change, Access(change.picture(), caller).resource(id, model::ResourceRight::manage)); });
+  inventory_.change([&](Change& change) {
+    const auto resource = Access(change.picture(), caller).resource(id, model::ResourceRight::manage);
+    if (!resource->found.empty() && !is_absent(*resource)) throw not_made("It was found on the host and would be found again: it can be removed once it has gone");
+    doomed = removal_.mark(change, resource);
+  });
   removal_.carry_out(doomed);
 }
 

@@ -37,6 +37,12 @@ struct ResourceView {
   nlohmann::json facts = nlohmann::json::object();  // what its type says of it beside the spec; of a single one only
 };
 
+// A resource that is made as a part of something larger, whose maker needs to know its id before it is there.
+struct PartOf {
+  model::ResourceId id;
+  model::MachineId held;  // the machine whose turn the maker has taken already
+};
+
 // Thread-safe. Lists and single reads are answered from memory.
 class Resources {
  public:
@@ -45,7 +51,7 @@ class Resources {
 
   // type_not_found, type_unavailable, group_not_found (absent, or the caller is not in it), resource_label_taken, request_invalid.
   std::shared_ptr<const model::Resource> create(const Caller& caller, const std::string& type, model::Gid group, const std::string& label,
-                                                nlohmann::json spec);
+                                                nlohmann::json spec, const std::optional<PartOf>& part = std::nullopt);
   ResourceView rehearse(const Caller& caller, const std::string& type, model::Gid group, const std::string& label, nlohmann::json spec);  // changes nothing
   std::vector<ResourceView> list(const Caller& caller, const ResourceFilter& filter) const;
   ResourceView get(const Caller& caller, model::ResourceId id) const;

@@ -3,15 +3,22 @@
 
 #include "framework/plugin/registry.hpp"
 #include "framework/service/accounts.hpp"
+#include "framework/service/alterations.hpp"
 #include "framework/service/catalogs.hpp"
+#include "framework/service/clones.hpp"
+#include "framework/service/contents.hpp"
 #include "framework/service/inventory.hpp"
 #include "framework/service/machines.hpp"
+#include "framework/service/pools.hpp"
 #include "framework/service/power.hpp"
 #include "framework/service/quotas.hpp"
+#include "framework/service/resource_changes.hpp"
 #include "framework/service/resource_shares.hpp"
 #include "framework/service/resources.hpp"
 #include "framework/service/sessions.hpp"
+#include "framework/service/snapshots.hpp"
 #include "framework/service/uploads.hpp"
+#include "framework/service/watch.hpp"
 
 namespace velocity::service {
 
@@ -27,6 +34,13 @@ struct Services {
   Uploads& uploads;
   Machines& machines;
   Power& power;
+  Contents& contents;
+  ResourceChanges& resource_changes;
+  Pools& pools;
+  Alterations& alterations;
+  Snapshots& snapshots;
+  Clones& clones;
+  Watch& watch;
 };
 
 }  // namespace velocity::service

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <fstream>
 
 #include "framework/model/field_reader.hpp"
 #include "framework/service/access.hpp"
@@ -23,7 +24,7 @@ using model::ErrorCode;
 
 constexpr std::int64_t kMebibyte = 1 << 20;
 constexpr std::int64_t kRoomToLeave = 64 * kMebibyte;  // for the database and the logs
-constexpr std::chrono::hours kPatience{24};            // with a client that sends nothing more
+constexpr std::string_view kMark = ".counted";
 constexpr char kResourceType[] = "disk-image";         // what every upload becomes
 
 Error not_found(model::UploadId id) { return Error(ErrorCode::upload_not_found, fmt::format("There is no upload {} of yours", id.text())); }
@@ -41,6 +42,21 @@ void require_room(const std::filesystem::path& directory, std::int64_t length) {
   if (static_cast<std::int64_t>(space.available) < length + kRoomToLeave)
     throw Error(ErrorCode::storage_full, fmt::format("The upload has {} MiB, the disk has room for {} MiB", (length + kMebibyte - 1) / kMebibyte,
                                                      std::max<std::int64_t>(0, static_cast<std::int64_t>(space.available) - kRoomToLeave) / kMebibyte));
+}
+
+void write_whole(const std::filesystem::path& path, const std::string& text) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  const bool written = file >= 0 && ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(file) == 0;
+  const int error = errno;
+  if (file >= 0) ::close(file);
+  if (!written) fail_write(error);
+}
+
+void sync_directory(const std::filesystem::path& path) {
+  const int directory = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return;
+  ::fsync(directory);
+  ::close(directory);
 }
 
 // Only a verdict on the image itself ends an upload; whatever else fails can be mended and the upload resumed.
@@ -66,6 +82,22 @@ Uploads::Uploads(Inventory& inventory, const plugin::Registry& registry, storage
     : inventory_(inventory), registry_(registry), volumes_(volumes), incoming_(std::move(incoming)) {}
 
 std::filesystem::path Uploads::path(model::UploadId id) const { return incoming_ / id.text(); }
+
+std::filesystem::path Uploads::mark(model::UploadId id) const { return incoming_ / (id.text() + std::string(kMark)); }
+
+std::int64_t Uploads::arrived(model::UploadId id) const {
+  const auto size = size_on_disk(id);
+  std::ifstream file(mark(id));
+  std::int64_t counted = 0;
+  return file >> counted ? std::clamp<std::int64_t>(counted, 0, size) : size;
+}
+
+void Uploads::take_back(model::UploadId id) const {
+  if (::access(mark(id).c_str(), F_OK) != 0) return;
+  if (::truncate(path(id).c_str(), arrived(id)) != 0 && errno != ENOENT) fail_write(errno);
+  ::unlink(mark(id).c_str());
+  sync_directory(incoming_);
+}
 
 model::Upload Uploads::find(const Caller& caller, model::UploadId id) const {
   const auto picture = inventory_.picture();
@@ -119,14 +151,16 @@ model::Upload Uploads::create(const Caller& caller, const UploadRequest& request
 
 UploadStatus Uploads::status(const Caller& caller, model::UploadId id) const {
   auto upload = find(caller, id);
-  const auto offset = size_on_disk(id);
-  return {std::move(upload), offset};
+  const auto offset = arrived(id);
+  struct stat status{};
+  if (::stat(path(id).c_str(), &status) != 0) throw not_found(id);
+  return {std::move(upload), offset, status.st_mtim.tv_sec + kPatience.count()};
 }
 
-std::unique_ptr<Uploads::Writer> Uploads::open(const Caller& caller, model::UploadId id, std::int64_t offset) {
+std::unique_ptr<Uploads::Writer> Uploads::open(const Caller& caller, model::UploadId id, std::int64_t offset, Mode mode) {
   auto upload = find(caller, id);
   Access(*inventory_.picture(), caller).own_group(upload.group);  // who has left the group goes no further
-  return std::make_unique<Writer>(*this, hold(std::move(upload)), offset);
+  return std::make_unique<Writer>(*this, hold(std::move(upload)), offset, mode);
 }
 
 Uploads::Hold Uploads::hold(model::Upload upload) {
@@ -143,6 +177,14 @@ Uploads::Hold::~Hold() {
 
 void Uploads::remove(const Caller& caller, model::UploadId id) {
   discard(hold(find(caller, id)).upload());
+}
+
+void Uploads::forget(const Caller& caller, model::UploadId id) noexcept {
+  try {
+    remove(caller, id);
+  } catch (const std::exception& error) {
+    spdlog::debug("the upload {} is left to expire: {}", id.text(), error.what());
+  }
 }
 
 model::ResourceId Uploads::finish(const model::Upload& upload, const std::function<void(int)>& progress) {
@@ -178,14 +220,18 @@ model::ResourceId Uploads::finish(const model::Upload& upload, const std::functi
 void Uploads::discard(const model::Upload& upload) {
   inventory_.change([&](Change& change) { change.erase(upload.id); });
   ::unlink(path(upload.id).c_str());
+  ::unlink(mark(upload.id).c_str());
 }
 
 void Uploads::sweep() {
   const auto picture = inventory_.picture();
+  picture->uploads.visit_all([&](const auto& id, const auto&) { take_back(id); });
+  std::vector<std::filesystem::path> stray;
   for (const auto& entry : std::filesystem::directory_iterator(incoming_)) {
     const auto id = model::UploadId::parse(entry.path().filename().string());
-    if (!id || !picture->uploads.find(*id)) std::filesystem::remove_all(entry.path());
+    if (!id || !picture->uploads.find(*id)) stray.push_back(entry.path());
   }
+  for (const auto& path : stray) std::filesystem::remove_all(path);
   picture->uploads.visit_all([&](const auto& id, const auto& upload) {
     if (!std::filesystem::exists(path(id))) discard(*upload);
   });
@@ -214,24 +260,49 @@ void Uploads::finish_complete(const std::function<void(int)>& progress) {
   for (const auto& upload : uploads) {
     try {
       if (size_on_disk(upload.id) != upload.length) continue;
-      Writer(*this, hold(upload), upload.length).finish(progress);
+      Writer(*this, hold(upload), upload.length, Mode::kept).finish(progress);
     } catch (const std::exception& error) {
       spdlog::warn("the upload {} cannot be finished: {}", upload.id.text(), error.what());
     }
   }
 }
 
-Uploads::Writer::Writer(Uploads& uploads, Hold hold, std::int64_t offset) : uploads_(uploads), hold_(std::move(hold)), offset_(offset) {
+Uploads::Writer::Writer(Uploads& uploads, Hold hold, std::int64_t offset, Mode mode)
+    : uploads_(uploads), hold_(std::move(hold)), offset_(offset), provisional_(mode == Mode::provisional) {
+  uploads_.take_back(upload().id);  // whoever held it before may have left something
   const auto here = uploads_.size_on_disk(upload().id);
   if (here != offset)
     throw Error(ErrorCode::upload_offset_mismatch, fmt::format("The upload stands at byte {}, not at {}", here, offset)).with("offset", std::to_string(here));
-  if (offset == 0) inspector_.emplace(format_of(upload()), length());
+  // Bytes whose checksum is still to be seen are not judged: they may have suffered on their way.
+  if (offset == 0 && !provisional_) inspector_.emplace(format_of(upload()), length());
   file_ = ::open(uploads_.path(upload().id).c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
   if (file_ < 0) fail_write(errno);
+  if (!provisional_) return;
+  try {
+    write_whole(uploads_.mark(upload().id), std::to_string(offset));
+  } catch (...) {
+    ::close(file_);
+    throw;
+  }
+  sync_directory(uploads_.incoming_);
 }
 
 Uploads::Writer::~Writer() {
   if (file_ >= 0) ::close(file_);
+  if (!provisional_) return;
+  try {
+    uploads_.take_back(upload().id);
+  } catch (const Error& error) {
+    spdlog::warn("bytes of the upload {} are taken back later: {}", upload().id.text(), error.detail());
+  }
+}
+
+void Uploads::Writer::keep() {
+  if (!provisional_) return;
+  if (::fsync(file_) != 0) fail_write(errno);
+  if (::unlink(uploads_.mark(upload().id).c_str()) != 0) fail_write(errno);
+  sync_directory(uploads_.incoming_);
+  provisional_ = false;
 }
 
 void Uploads::Writer::append(std::span<const std::byte> bytes) {

@@ -2,6 +2,7 @@
 // Included by the edge's upload handler.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -32,12 +33,19 @@ struct UploadRequest {
 
 struct UploadStatus {
   model::Upload upload;
-  std::int64_t offset = 0;  // bytes that have arrived
+  std::int64_t offset = 0;   // bytes that have arrived
+  std::int64_t expires = 0;  // Unix seconds: when it is given up unless more arrives
 };
 
 // Thread-safe. Every function may touch the disk and block: call it from a thread that may, never from a socket thread.
 class Uploads {
  public:
+  static constexpr std::chrono::seconds kPatience{24 * 3600};  // with a client that sends nothing more
+
+  // Whether what a writer appends counts at once, or only once keep() was called: before that it is taken back, whatever happens, a crash
+  // of the server included.
+  enum class Mode { kept, provisional };
+
   // The right to work on one upload, held by one at a time.
   class Hold {
    public:
@@ -55,7 +63,7 @@ class Uploads {
   // Appends to one upload; holds it exclusively while it lives. What was appended stays when the writer goes: the client resumes there.
   class Writer {
    public:
-    Writer(Uploads& uploads, Hold hold, std::int64_t offset);
+    Writer(Uploads& uploads, Hold hold, std::int64_t offset, Mode mode);
     ~Writer();
     Writer(const Writer&) = delete;
     Writer& operator=(const Writer&) = delete;
@@ -65,6 +73,7 @@ class Uploads {
     bool complete() const { return offset_ == length(); }
     // Inspects while it writes. An image_* error means that the upload is refused and gone. storage_full keeps what fits.
     void append(std::span<const std::byte> bytes);
+    void keep();  // what was appended provisionally counts from now on
     // After the last byte: inspects, rewrites in the sandbox, lists the resource, forgets the upload. progress: 0 to 1000.
     model::ResourceId finish(const std::function<void(int)>& progress = {});
 
@@ -73,6 +82,7 @@ class Uploads {
     Uploads& uploads_;
     Hold hold_;
     std::int64_t offset_;
+    bool provisional_;
     int file_ = -1;
     std::optional<storage::ImageInspector> inspector_;  // only from the first byte on
   };
@@ -83,8 +93,9 @@ class Uploads {
   model::Upload create(const Caller& caller, const UploadRequest& request);
   UploadStatus status(const Caller& caller, model::UploadId id) const;  // upload_not_found: absent or somebody else's
   // upload_offset_mismatch when `offset` is not where it stands, upload_busy when another writer holds it.
-  std::unique_ptr<Writer> open(const Caller& caller, model::UploadId id, std::int64_t offset);
+  std::unique_ptr<Writer> open(const Caller& caller, model::UploadId id, std::int64_t offset, Mode mode = Mode::kept);
   void remove(const Caller& caller, model::UploadId id);
+  void forget(const Caller& caller, model::UploadId id) noexcept;  // removes it if it is there and can be; else it expires
 
   void sweep();            // at start, before anybody uploads: files without a row and rows without a file go
   void expire();           // from time to time: what has been idle for a day goes, with the label and the room that it holds
@@ -96,6 +107,9 @@ class Uploads {
   model::Upload find(const Caller& caller, model::UploadId id) const;
   std::int64_t still_to_come() const;  // bytes announced and not here yet, of all uploads
   std::int64_t size_on_disk(model::UploadId id) const;
+  std::filesystem::path mark(model::UploadId id) const;  // a file that says how much of the upload counts; absent: all that is there
+  std::int64_t arrived(model::UploadId id) const;        // how much that is
+  void take_back(model::UploadId id) const;              // what does not count
   Hold hold(model::Upload upload);  // upload_busy
   model::ResourceId finish(const model::Upload& upload, const std::function<void(int)>& progress);
   void discard(const model::Upload& upload);

@@ -97,9 +97,8 @@ Header read(Bytes bytes) {
   return header;
 }
 
-// What points outside the image, or needs what we do not have.
+// What needs what we do not have.
 void check_features(const Header& header) {
-  if (header.backing_file_offset != 0 || header.backing_file_size != 0) backing_file();
   if (header.crypt_method != 0) encrypted();
   if (header.incompatible & kDataFile || header.autoclear & kRawDataFile) data_file();
   if (header.incompatible & kCorrupt) corrupt("it is marked as corrupt by the program that last wrote to it");
@@ -109,7 +108,18 @@ void check_features(const Header& header) {
   if (header.compression_type > 1) unsupported(fmt::format("uses compression type {}, which is not known here", header.compression_type));
   if ((header.compression_type != 0) != ((header.incompatible & kCompressionType) != 0))
     corrupt("its compression type contradicts its feature bits");
+}
+
+// An upload stands for itself alone.
+void check_alone(const Header& header) {
+  if (header.backing_file_offset != 0 || header.backing_file_size != 0) backing_file();
   if (header.snapshots != 0) unsupported(fmt::format("has {} internal snapshots, which are not taken over", header.snapshots));
+}
+
+void check_base(const Header& header, Bytes bytes, const Qcow2Base& base) {
+  const bool named = header.backing_file_offset != 0 || header.backing_file_size != 0;
+  if (named != !base.name.empty() || (named && (header.backing_file_size != base.name.size() || !has(bytes, header.backing_file_offset, base.name))))
+    corrupt("it is not based on what it was made on");
 }
 
 void check_layout(const Header& header) {
@@ -149,7 +159,8 @@ void check_tables(const Header& header, std::uint64_t length) {
 }
 
 // Type and length, 4 bytes each, then data padded to 8, up to type 0 or the end of the first cluster. Unknown ones may be ignored.
-void check_extensions(const Header& header, Bytes bytes) {
+// `base`: what a backing format must say; null where none may stand.
+void check_extensions(const Header& header, Bytes bytes, const Qcow2Base* base) {
   const auto end = header.cluster_size();
   std::uint64_t offset = header.header_length;
   while (offset < end) {
@@ -159,7 +170,8 @@ void check_extensions(const Header& header, Bytes bytes) {
     const auto size = big_endian(bytes, offset + 4, 4);
     if (type == kEndOfExtensions) return;
     if (size > end - offset - 8) corrupt("a header extension runs over its end");
-    if (type == kBackingFormat) backing_file();
+    if (type == kBackingFormat && base == nullptr) backing_file();
+    if (type == kBackingFormat && (size != base->driver.size() || !has(bytes, offset + 8, base->driver))) corrupt("it is not based on what it was made on");
     if (type == kDataFileName) data_file();
     if (type == kFullDiskEncryption) encrypted();
     offset += 8 + rounded_up(size, 8);
@@ -170,16 +182,38 @@ void check_extensions(const Header& header, Bytes bytes) {
 
 bool has_qcow2_magic(Bytes header) { return has(header, 0, "QFI\xfb"sv); }
 
-std::int64_t read_qcow2_header(Bytes bytes, std::int64_t length) {
+namespace {
+
+Header read_checked(Bytes bytes) {
   if (bytes.size() < kVersion2Length) truncated("it ends inside its header");
   const auto header = read(bytes);
   if (header.version < 2 || header.version > 3) unsupported(fmt::format("is of version {}; 2 and 3 are known here", header.version));
   if (header.version == 3 && bytes.size() < kVersion3Length) truncated("it ends inside its header");
+  return header;
+}
+
+std::int64_t check_rest(const Header& header, Bytes bytes, std::int64_t length, const Qcow2Base* base) {
   check_features(header);
   check_layout(header);
   check_tables(header, static_cast<std::uint64_t>(length));
-  check_extensions(header, bytes);
+  check_extensions(header, bytes, base);
   return static_cast<std::int64_t>(header.size);
 }
+
+}  // namespace
+
+std::int64_t read_qcow2_header(Bytes bytes, std::int64_t length) {
+  const auto header = read_checked(bytes);
+  check_alone(header);
+  return check_rest(header, bytes, length, nullptr);
+}
+
+std::int64_t read_own_qcow2_header(Bytes bytes, std::int64_t length, const Qcow2Base& base) {
+  const auto header = read_checked(bytes);
+  check_base(header, bytes, base);
+  return check_rest(header, bytes, length, base.name.empty() ? nullptr : &base);
+}
+
+Qcow2Snapshots qcow2_snapshots(Bytes bytes) { return {big_endian(bytes, 64, 8), static_cast<std::uint32_t>(big_endian(bytes, 60, 4))}; }
 
 }  // namespace velocity::storage

@@ -51,7 +51,10 @@ std::vector<std::string> Sandbox::command(const SandboxRun& run) const {
   append(command, {"--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session", "--cap-drop", "ALL"});
   for (const auto library : kLibraries) append(command, {"--ro-bind-try", std::string(library), std::string(library)});
   append(command, {"--ro-bind", settings_.qemu_img.string(), "/usr/bin/qemu-img"});
-  if (!run.input.empty()) append(command, {"--ro-bind", std::filesystem::absolute(run.input).string(), std::string(kInput)});
+  const std::filesystem::path input(kInput);
+  if (!run.input.empty()) append(command, {run.writable ? "--bind" : "--ro-bind", std::filesystem::absolute(run.input).string(), input.string()});
+  for (const auto& file : run.below)
+    append(command, {"--ro-bind", std::filesystem::absolute(file).string(), (input.parent_path() / file.filename()).string()});
   if (!run.output.empty()) append(command, {"--bind", std::filesystem::absolute(run.output).string(), std::string(kOutput)});
   append(command, {"--remount-ro", "/", "--chdir", "/", "--", "/usr/bin/qemu-img"});  // the root is memory: nothing to be filled
   command.insert(command.end(), run.arguments.begin(), run.arguments.end());

@@ -29,7 +29,9 @@ struct SandboxSettings {
 // What one run may see and use.
 struct SandboxRun {
   std::vector<std::string> arguments;     // of qemu-img; files are named as they are inside: kInput, or in kOutput
-  std::filesystem::path input = {};       // a file, seen read-only as kInput; none when empty
+  std::filesystem::path input = {};       // a file, seen as kInput; none when empty
+  bool writable = false;                  // whether it may be written to
+  std::vector<std::filesystem::path> below = {};  // what it is based on: files seen read-only beside it, under their own names
   std::filesystem::path output = {};      // a directory, seen as kOutput; none when empty
   std::int64_t file_bytes = 0;            // no file may grow beyond
   std::chrono::seconds cpu = std::chrono::seconds(60);

@@ -1,21 +1,27 @@
-// The images of one storage pool: a directory in which every file is named by its resource's UUID. The only code that runs
-// qemu-img. Included by the resource and upload services.
+// The images of the storage pools: directories in which every file is named by its resource's UUID. The only code that runs
+// qemu-img. Included by the resource, upload and pool services.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
 #include "framework/model/uuid.hpp"
 #include "framework/storage/image.hpp"
-#include "framework/storage/sandbox.hpp"
+#include "framework/storage/qemu_img.hpp"
+#include "framework/storage/volume_header.hpp"
 
 namespace velocity::storage {
 
-// Owns <directory>. Every function is idempotent, safe from any thread for different ids, and throws Error(storage_full |
-// storage_failed | image_*).
+// Owns <directory>, which is the default pool, and a directory in that of each further one. Every function is idempotent, safe from any thread for different ids, and throws Error(storage_full |
+// storage_failed | image_*). Those that change a volume in its place (grow, snapshot_…) can be killed at any point and done again; they and
+// clone() throw Error(resource_in_use) while a guest has the volume open for writing.
+// A chain is given by whoever knows it: each volume's header is compared with it before any program sees the volume, so that what a guest
+// has made of its image never decides which files are opened.
 // What is on disk under a final name is whole: files are made under a temporary name, fsynced, renamed, and the directory fsynced.
 //   <directory>/<uuid>             a volume, whatever its format: that is known to its resource
 //   <directory>/.work/             what is being made, each in a directory of its own
@@ -24,6 +30,12 @@ class Volumes {
  public:
   // Made if absent, 0700; what a former run left half-made is swept.
   explicit Volumes(std::filesystem::path directory, SandboxSettings sandbox = {});
+
+  // A further pool: <directory> is made, or found again with what is in it. When that fails (storage_failed) its volumes are looked for
+  // there all the same.
+  void open_pool(const std::string& name, const std::filesystem::path& directory);
+  void close_pool(const std::string& name);  // it has no volumes any more; the directory goes when nothing else is in it
+  void place(model::ResourceId id, const std::string& pool);  // where the volume lies, or will be made; without a word: in the default pool
 
   std::filesystem::path path(model::ResourceId id) const;  // where the volume is, or would be
   void create(model::ResourceId id, ImageFormat format, std::int64_t virtual_size);  // raw or qcow2, empty and sparse
@@ -35,6 +47,20 @@ class Volumes {
   ImageFacts launder(const std::filesystem::path& source, ImageFacts announced, model::ResourceId id,
                      const std::function<void(int)>& progress = {});
 
+  // A linked clone: a qcow2 that holds what differs from `base`, whose front must not change as long as this one lives. Its header names
+  // the base by its bare id, and no program opens the base. virtual_size: bytes, at least the base's; 0: as the base.
+  void create_overlay(model::ResourceId id, const Chain& base, std::int64_t virtual_size = 0);
+  // A full clone of the same format, with all that lies below merged in. virtual_size and progress as above.
+  ImageFacts clone(const Chain& source, model::ResourceId id, std::int64_t virtual_size = 0, const std::function<void(int)>& progress = {});
+  void grow(const Chain& volume, std::int64_t virtual_size);  // never makes it smaller; iso is image_unsupported
+
+  // Snapshots inside a qcow2 volume that no guest has open; others are image_unsupported.
+  void snapshot_take(const Chain& volume, model::Uuid name);
+  ImageFacts snapshot_apply(const Chain& volume, model::Uuid name);  // the volume as it was then, its size too; image_unsupported without it
+  void snapshot_remove(const Chain& volume, model::Uuid name);
+  std::vector<Snapshot> snapshots(model::ResourceId id) const;
+  ImageFacts inspect(const Chain& volume) const;  // what its header says now
+
   void remove(model::ResourceId id);               // absent is success
   bool exists(model::ResourceId id) const;
   std::string head(model::ResourceId id, std::size_t bytes) const;  // the first bytes of the file; fewer when it is shorter, none when it is absent
@@ -43,13 +69,15 @@ class Volumes {
   unsigned long long processes() const;            // programs run so far
 
  private:
-  void check(const std::filesystem::path& source, const ImageFacts& facts);
-  void convert(const std::filesystem::path& source, const ImageFacts& facts, const std::filesystem::path& work,
-               const std::function<void(int)>& progress);
   void publish(const std::filesystem::path& file, model::ResourceId id);
+  std::filesystem::path directory(model::ResourceId id) const;
+  Layers layers(const Chain& chain) const;  // inspected, each of them
 
   std::filesystem::path directory_;
-  Sandbox sandbox_;
+  mutable std::shared_mutex placing_;
+  std::map<std::string, std::filesystem::path> pools_;    // the further ones
+  std::map<model::ResourceId, std::string> elsewhere_;  // what is not in the default pool
+  QemuImg qemu_img_;
 };
 
 }  // namespace velocity::storage

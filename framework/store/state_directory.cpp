@@ -55,7 +55,7 @@ StateDirectory::StateDirectory(const std::filesystem::path& directory) {
   if (failed) throw Error(ErrorCode::storage_failed, fmt::format("Cannot use the state directory {}: {}", directory.string(), failed.message()));
   make_private(directory_);
   lock_ = take_lock(directory_ / "lock", directory_);
-  for (const auto& part : {directory_ / "pools", pool(), incoming(), nvram(), libvirt(), run(), log(), console_logs(), cache()}) make_private(part);
+  for (const auto& part : {directory_ / "pools", pool(), incoming(), nvram(), machines(), libvirt(), run(), log(), console_logs(), cache()}) make_private(part);
 }
 
 }  // namespace velocity::store

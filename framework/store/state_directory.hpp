@@ -17,6 +17,7 @@ class StateDirectory {
   std::filesystem::path pool() const { return directory_ / "pools" / "default"; }
   std::filesystem::path incoming() const { return directory_ / "incoming"; }
   std::filesystem::path nvram() const { return directory_ / "nvram"; }
+  std::filesystem::path machines() const { return directory_ / "machines"; }
   std::filesystem::path libvirt() const { return directory_ / "libvirt"; }
   std::filesystem::path run() const { return directory_ / "run"; }
   std::filesystem::path log() const { return directory_ / "log"; }

@@ -4,9 +4,14 @@
 #include <string>
 
 #include "framework/libvirt/host.hpp"
+#include "framework/network/interfaces.hpp"
+#include "framework/network/mac_guard.hpp"
 #include "framework/plugin/registry.hpp"
 #include "framework/service/accounts.hpp"
 #include "framework/service/blueprint.hpp"
+#include "framework/service/found_resources.hpp"
+#include "framework/service/host_interfaces.hpp"
+#include "framework/service/nic_guards.hpp"
 #include "framework/service/observer.hpp"
 #include "framework/service/plugin_services.hpp"
 #include "framework/service/recovery.hpp"
@@ -51,6 +56,10 @@ class Daemon {
   service::Observer observer_;
   libvirt::Host host_;  // connects in the background
   storage::Volumes volumes_;
+  service::Pools pools_;
+  network::Interfaces interfaces_;
+  network::MacGuard mac_guard_;
+  service::HostInterfaces host_interfaces_;
   service::PluginServices plugin_services_;
   plugin::Registry registry_;
   service::Turns turns_;
@@ -66,8 +75,17 @@ class Daemon {
   service::ResourceShares resource_shares_;
   service::Uploads uploads_;
   service::Machines machines_;
+  service::NicGuards nic_guards_;
   service::Power power_;
+  service::Contents contents_;
+  service::ResourceChanges resource_changes_;
+  service::FoundResources found_;
+  service::Alterations alterations_;
+  service::Snapshots snapshots_;
+  service::Clones clones_;
+  service::Watch watch_;
   service::Recovery recovery_;
+  network::InterfaceWatch interface_watch_;
   service::Services services_;
   rest::Guard guard_;
   rest::PistacheBackend backend_;

@@ -46,6 +46,11 @@ const std::array kSettings{
     Setting{"hypervisor.acceleration", "--accel", "auto|kvm|tcg", "how guests are run", &S::acceleration, 0, 0, {"auto", "kvm", "tcg"}},
     Setting{"hypervisor.deadline_seconds", nullptr, "SECONDS", "for one call of libvirt", &S::deadline_seconds, 1, 3600},
 
+    Setting{"network.default_route_interfaces", nullptr, "NAMES", "interfaces that guests may be bridged to although the host's default route leads through them",
+            &S::default_route_interfaces},
+    Setting{"network.further_kinds", nullptr, "KINDS", "kinds of virtual interfaces that guests may be bridged to as to a network card, such as vlan",
+            &S::further_kinds},
+
     Setting{"plugins.directories", "--plugins", "DIR", "where the plugins are (default: beside the program)", &S::plugin_directories},
     Setting{"plugins.disabled", nullptr, "NAMES", "plugins that are not loaded", &S::disabled_plugins},
 

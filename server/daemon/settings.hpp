@@ -41,6 +41,9 @@ struct Settings {
   std::string acceleration = "auto";
   std::int64_t deadline_seconds = 30;
 
+  std::vector<std::string> default_route_interfaces;
+  std::vector<std::string> further_kinds;
+
   std::vector<std::string> plugin_directories;  // empty: beside the program
   std::vector<std::string> disabled_plugins;
   model::Json plugin_configuration = model::Json::object();  // by the plugin's name

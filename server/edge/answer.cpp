@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "framework/model/json.hpp"
+#include "server/edge/body_source.hpp"
 #include "server/problem.hpp"
 
 namespace velocity::edge {
@@ -17,12 +18,13 @@ bool same_name(std::string_view left, std::string_view right) {
 }
 
 // What a page from a configured origin may read beside the body.
-constexpr char kExposed[] = "X-Request-Id, Location, ETag, Retry-After, Tus-Resumable, Upload-Offset, Upload-Length, Velocity-Resource";
+constexpr char kExposed[] = "X-Request-Id, Location, ETag, Retry-After, Tus-Resumable, Upload-Offset, Upload-Length, Upload-Expires, "
+                             "Velocity-Resource, Content-Range, Content-Disposition, Accept-Ranges";
 
 constexpr char kMethods[] = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 constexpr char kAllowedFields[] =
     "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Accept, Tus-Resumable, Upload-Length, Upload-Offset, "
-    "Upload-Metadata";
+    "Upload-Metadata, Upload-Checksum, X-HTTP-Method-Override, Range, If-Range";
 
 void append(std::string& text, std::string_view name, std::string_view value) {
   text.append(name).append(": ").append(value).append("\r\n");
@@ -55,11 +57,13 @@ Answer preflight_answer(const Request& request) {
   return answer;
 }
 
+std::string date_text(std::int64_t second) { return fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(static_cast<std::time_t>(second))); }
+
 const std::string& HttpDate::now() {
   const auto second = static_cast<std::int64_t>(std::time(nullptr));
   if (second != second_) {
     second_ = second;
-    text_ = fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(static_cast<std::time_t>(second)));
+    text_ = date_text(second);
   }
   return text_;
 }
@@ -67,8 +71,10 @@ const std::string& HttpDate::now() {
 bool has_body(unsigned status) { return status != 204 && status != 304; }
 
 std::string header_text(const Answer& answer, const Request& request, bool keep_alive, const std::string& date) {
-  const auto reason = http::obsolete_reason(http::int_to_status(answer.status));
-  std::string text = fmt::format("HTTP/1.1 {} {}\r\n", answer.status, std::string_view(reason.data(), reason.size()));
+  const auto known = http::int_to_status(answer.status);
+  const auto reason = http::obsolete_reason(known);
+  std::string text = fmt::format("HTTP/1.1 {} {}\r\n", answer.status,
+                                 known == http::status::unknown ? server::http_title(static_cast<int>(answer.status)) : std::string_view(reason.data(), reason.size()));
   text.reserve(1024);
   append(text, "Server", "Velocity");
   append(text, "Date", date);
@@ -89,7 +95,7 @@ std::string header_text(const Answer& answer, const Request& request, bool keep_
   } else if (request.version_1_0) {
     append(text, "Connection", "keep-alive");
   }
-  if (has_body(answer.status)) append(text, "Content-Length", std::to_string(answer.body.size()));
+  if (has_body(answer.status)) append(text, "Content-Length", std::to_string(answer.source ? answer.source->length() : answer.body.size()));
   text += "\r\n";
   return text;
 }

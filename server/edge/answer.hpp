@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,10 +13,13 @@
 
 namespace velocity::edge {
 
+class BodySource;
+
 struct Answer {
   unsigned status = 200;
   std::vector<std::pair<std::string, std::string>> fields;
   std::string body;
+  std::shared_ptr<BodySource> source;  // where the body comes from instead, when it does not fit into memory
 
   bool has(std::string_view name) const;
   void set(std::string name, std::string value) { fields.emplace_back(std::move(name), std::move(value)); }
@@ -27,7 +31,10 @@ Answer problem_answer(const model::Error& error, const std::string& request_id);
 // To OPTIONS: what may be sent, and from where (the Fetch standard's "CORS preflight", for configured origins only).
 Answer preflight_answer(const Request& request);
 
-// IMF-fixdate, made once a second.
+// IMF-fixdate (RFC 9110, 5.6.7) of a Unix second.
+std::string date_text(std::int64_t second);
+
+// The present one, made once a second.
 class HttpDate {
  public:
   const std::string& now();

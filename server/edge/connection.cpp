@@ -7,6 +7,8 @@
 
 #include "framework/model/error.hpp"
 #include "framework/model/uuid.hpp"
+#include "server/edge/body_source.hpp"
+#include "server/edge/content_routes.hpp"
 #include "server/edge/upload_routes.hpp"
 
 namespace velocity::edge {
@@ -141,6 +143,8 @@ awaitable<void> Connection::handle(Turn& turn) {
   IncomingBody body(client_, turn.parser, shared_.settings.timeouts.body, request.expects_continue);
   if (shared_.uploads && UploadRoutes::serves(request.path)) {
     turn.answer = co_await shared_.uploads->answer(request, body);
+  } else if (shared_.contents && ContentRoutes::serves(request.path)) {
+    turn.answer = co_await shared_.contents->answer(request, body);
   } else if (request.method == http::verb::options) {
     turn.answer = preflight_answer(request);
   } else {
@@ -165,14 +169,34 @@ awaitable<bool> Connection::send(Turn& turn) {
     text.append(body);
     body = {};
   }
-  const auto bytes = text.size() + body.size();
+  auto bytes = text.size() + body.size();
   shared_.unsent += bytes;
-  const bool sent = co_await client_.write(text, body, timeouts.write);
+  bool sent = co_await client_.write(text, body, timeouts.write);
   shared_.unsent -= bytes;
+  if (sent && turn.answer.source && request.method != http::verb::head) {
+    const auto streamed = co_await send_source(*turn.answer.source);
+    sent = streamed == turn.answer.source->length();
+    bytes += streamed;
+  }
+  turn.answer.source = nullptr;
   shared_.access_log.write(request, turn.answer.status, bytes, Clock::now() - turn.begun);
   client_.allow_forever();
   if (sent && !keep_alive) co_await client_.linger(timeouts.linger);
   co_return sent&& keep_alive;
+}
+
+// How much of it has left. When it is less than all, the connection must end: the client was told a length.
+awaitable<std::uint64_t> Connection::send_source(BodySource& source) {
+  std::uint64_t sent = 0;
+  while (sent < source.length()) {
+    client_.allow_forever();  // the disk may be slow; the client's time runs while it is written to
+    const auto piece = co_await source.next();
+    if (piece.empty()) break;
+    const bool written = co_await client_.write(piece, {}, shared_.settings.timeouts.write);
+    if (!written) break;
+    sent += piece.size();
+  }
+  co_return sent;
 }
 
 }  // namespace velocity::edge

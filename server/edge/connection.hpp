@@ -13,6 +13,7 @@
 
 namespace velocity::edge {
 
+class ContentRoutes;
 class UploadRoutes;
 
 // What all connections share. Lives longer than each of them; used on the socket thread only.
@@ -21,7 +22,8 @@ struct Shared {
   const Vetting& vetting;
   const AccessLog& access_log;
   ForwardPool& pool;
-  UploadRoutes* uploads;  // null: none are served
+  UploadRoutes* uploads;   // null: none are served
+  ContentRoutes* contents;  // the same
   HttpDate date;
   std::size_t unsent = 0;  // bytes of answers on their way to clients
 };
@@ -42,6 +44,7 @@ class Connection {
   bool parse_header(Turn& turn);
   awaitable<void> handle(Turn& turn);
   awaitable<bool> send(Turn& turn);
+  awaitable<std::uint64_t> send_source(BodySource& source);
 
   Client client_;
   std::string peer_;

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "server/edge/content_routes.hpp"
 #include "server/edge/listener.hpp"
 #include "server/edge/tls.hpp"
 #include "server/edge/upload_routes.hpp"
@@ -79,9 +80,12 @@ class EdgeServer::Running {
     const bool tls = wants_tls(settings_);
     check_reach(settings_, endpoint_, tls);
     if (tls) tls_.emplace(make_tls_context(settings_.certificate, settings_.private_key));
-    if (services) uploads_.emplace(io_, settings_, *services);
+    if (services) {
+      uploads_.emplace(io_, settings_, *services);
+      contents_.emplace(io_, settings_, *services);
+    }
     pool_.emplace(io_, backend, settings_);
-    shared_.emplace(Shared{settings_, vetting_, access_log_, *pool_, uploads_ ? &*uploads_ : nullptr, {}, 0});
+    shared_.emplace(Shared{settings_, vetting_, access_log_, *pool_, uploads_ ? &*uploads_ : nullptr, contents_ ? &*contents_ : nullptr, {}, 0});
     try {
       listener_.emplace(io_, endpoint_, tls_ ? &*tls_ : nullptr, *shared_);
     } catch (const boost::system::system_error& error) {
@@ -118,6 +122,7 @@ class EdgeServer::Running {
   std::optional<net::ssl::context> tls_;
   net::io_context io_{1};
   std::optional<UploadRoutes> uploads_;
+  std::optional<ContentRoutes> contents_;
   std::optional<ForwardPool> pool_;
   std::optional<Shared> shared_;
   std::optional<Listener> listener_;

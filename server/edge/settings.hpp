@@ -25,6 +25,7 @@ struct EdgeLimits {
   std::size_t answer = 64 << 20;                // bytes of one worker's answer
   std::size_t unsent = 512 << 20;               // bytes of answers that wait for slow clients, all together; beyond it 503
   std::size_t uploads = 64;                     // images on their way in at once; beyond it 503
+  std::size_t downloads = 64;                   // images on their way out at once; beyond it 503
   std::int64_t upload = std::int64_t{1} << 40;  // bytes of one image, told to clients as Tus-Max-Size
 };
 

@@ -36,8 +36,12 @@ awaitable<void> UploadReception::fill_and_write(IncomingBody& body) {
     left -= fits;
     // What arrived is written at once, however little it is: the next may be long in coming.
     if (fits > 0)
-      writing_.start([this, bytes = std::span<const std::byte>(block.data(), fits)] { writer_.append(bytes); },
-                     [&body] { body.interrupt(); });
+      writing_.start(
+          [this, bytes = std::span<const std::byte>(block.data(), fits)] {
+            if (digest_) digest_->update(bytes);
+            writer_.append(bytes);
+          },
+          [&body] { body.interrupt(); });
     if (fits < count) throw Error(ErrorCode::request_too_large, "These are more bytes than the upload has announced");
   }
 }

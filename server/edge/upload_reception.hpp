@@ -8,6 +8,7 @@
 
 #include "framework/service/uploads.hpp"
 #include "server/edge/background.hpp"
+#include "server/edge/digest.hpp"
 #include "server/edge/incoming_body.hpp"
 
 namespace velocity::edge {
@@ -16,7 +17,9 @@ namespace velocity::edge {
 // is slower than the client slows the client. Used on the socket thread.
 class UploadReception {
  public:
-  UploadReception(net::io_context& io, net::thread_pool& disk, service::Uploads::Writer& writer) : writing_(io, disk), writer_(writer) {}
+  // `digest` is told every byte that is written, on the disk's threads; null: none is wanted.
+  UploadReception(net::io_context& io, net::thread_pool& disk, service::Uploads::Writer& writer, Digest* digest)
+      : writing_(io, disk), writer_(writer), digest_(digest) {}
 
   // Until the body's end or until the client has gone; what arrived has been appended in either case. Errors: the writer's,
   // at once even when the client still sends; request_too_large for bytes beyond the announced length.
@@ -27,6 +30,7 @@ class UploadReception {
   static constexpr std::size_t kBlock = 256 * 1024;
   Background writing_;
   service::Uploads::Writer& writer_;
+  Digest* digest_;
   std::array<std::vector<std::byte>, 2> blocks_;
 };
 

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <ctime>
 #include <limits>
+#include <optional>
 
 #include "framework/model/error.hpp"
 #include "framework/service/services.hpp"
@@ -66,6 +68,11 @@ http::verb method_of(const Request& request) {
   return request.method == http::verb::post && !override_name.empty() ? http::string_to_verb(override_name) : request.method;
 }
 
+void require_bytes(const Request& request) {
+  if (!beast::iequals((*request.fields)[http::field::content_type], kPatchType))
+    throw Error(ErrorCode::request_not_understood, fmt::format("The Content-Type must be {}", kPatchType));
+}
+
 Answer method_not_allowed(const Request& request, const char* allowed) {
   auto answer = problem_answer(Error(ErrorCode::request_method_not_allowed, "An upload does not know this method"), request.id);
   answer.set("Allow", allowed);
@@ -120,7 +127,8 @@ awaitable<Answer> UploadRoutes::dispatch(const Request& request, IncomingBody& b
 Answer UploadRoutes::options(const Request& request) const {
   Answer answer = preflight_answer(request);
   answer.set("Tus-Version", kVersion);
-  answer.set("Tus-Extension", "creation,termination");
+  answer.set("Tus-Extension", "creation,creation-with-upload,checksum,expiration,termination");
+  answer.set("Tus-Checksum-Algorithm", kDigestAlgorithms);
   answer.set("Tus-Max-Size", std::to_string(settings_.limits.upload));
   return answer;
 }
@@ -129,13 +137,25 @@ awaitable<Answer> UploadRoutes::create(const Request& request, const service::Ca
   const auto upload_request = wanted(request);
   if (upload_request.length > settings_.limits.upload)
     throw Error(ErrorCode::request_too_large, fmt::format("An image may have {} bytes at most", settings_.limits.upload));
-  if (!body.complete()) throw Error(ErrorCode::request_malformed, "An upload is created without a body; its bytes follow with PATCH");
+  const bool with_bytes = !body.complete();
+  if (with_bytes) require_bytes(request);
   const auto upload = co_await offload(io_, disk_, [&] { return services_.uploads.create(caller, upload_request); });
   Answer answer;
   answer.status = 201;
+  if (!with_bytes) answer.set("Upload-Expires", date_text(upload.created + service::Uploads::kPatience.count()));
   answer.set("Location", fmt::format("{}/{}", kRoot, upload.id.text()));
   answer.set("Velocity-Resource", upload.resource.text());  // what it will be: a client that loses the last answer finds it there
-  co_return answer;
+  if (!with_bytes) co_return answer;
+  std::exception_ptr failure;
+  try {
+    co_await receive(request, caller, upload.id, 0, body, answer);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (!failure) co_return answer;
+  // The client is told of no place to go on at, so nothing is left behind.
+  co_await offload(io_, disk_, [&] { services_.uploads.forget(caller, upload.id); });
+  std::rethrow_exception(failure);
 }
 
 awaitable<Answer> UploadRoutes::status(const Request& request, const service::Caller& caller) {
@@ -148,29 +168,45 @@ awaitable<Answer> UploadRoutes::status(const Request& request, const service::Ca
                                                  {"label", status.upload.label},
                                                  {"format", status.upload.format}}));
   answer.set("Velocity-Resource", status.upload.resource.text());
+  answer.set("Upload-Expires", date_text(status.expires));
   co_return answer;
 }
 
 awaitable<Answer> UploadRoutes::append(const Request& request, const service::Caller& caller, IncomingBody& body) {
   const auto id = get_id(request);
-  if (!beast::iequals((*request.fields)[http::field::content_type], kPatchType))
-    throw Error(ErrorCode::request_not_understood, fmt::format("The Content-Type must be {}", kPatchType));
+  require_bytes(request);
   const auto offset = get_count(request, "Upload-Offset");
+  Answer answer;
+  answer.status = 204;
+  co_await receive(request, caller, id, offset, body, answer);
+  co_return answer;
+}
+
+awaitable<void> UploadRoutes::receive(const Request& request, const service::Caller& caller, model::UploadId id, std::int64_t offset, IncomingBody& body,
+                                      Answer& answer) {
+  std::optional<Digest> digest;
+  if (const auto checksum = request.field("Upload-Checksum"); !checksum.empty()) digest.emplace(checksum);
   if (receiving_ >= settings_.limits.uploads) throw Error(ErrorCode::server_busy, "Too many images are on their way in");
   ++receiving_;
   const auto count_down = [](std::size_t* count) { --*count; };
   const std::unique_ptr<std::size_t, decltype(count_down)> counted(&receiving_, count_down);
 
-  auto writer = co_await offload(io_, disk_, [&] { return services_.uploads.open(caller, id, offset); });
-  Answer answer;
-  answer.status = 204;
+  const auto mode = digest ? service::Uploads::Mode::provisional : service::Uploads::Mode::kept;
+  auto writer = co_await offload(io_, disk_, [&] { return services_.uploads.open(caller, id, offset, mode); });
   std::exception_ptr failure;
   try {
-    UploadReception reception(io_, disk_, *writer);
+    UploadReception reception(io_, disk_, *writer, digest ? &*digest : nullptr);
     co_await reception.receive(body, request.content_length);
-    if (writer->complete()) {
+    if (digest) {
+      if (!body.complete()) throw Error(ErrorCode::request_timeout, "The client has left before its last byte");
+      if (!digest->matches()) throw Error(ErrorCode::upload_checksum, "These are not the bytes that the checksum was made of. None of them was kept: send them again");
+      co_await offload(io_, disk_, [&] { writer->keep(); });
+    }
+    const bool complete = writer->complete();
+    if (!complete) answer.set("Upload-Expires", date_text(std::time(nullptr) + service::Uploads::kPatience.count()));
+    if (complete) {
       const auto resource = co_await offload(io_, finishing_, [&] { return writer->finish(); });
-      answer.set("Velocity-Resource", resource.text());
+      if (!answer.has("Velocity-Resource")) answer.set("Velocity-Resource", resource.text());
     }
     answer.set("Upload-Offset", std::to_string(writer->offset()));
   } catch (...) {
@@ -179,7 +215,6 @@ awaitable<Answer> UploadRoutes::append(const Request& request, const service::Ca
   // Closing the file may wait for the disk.
   co_await offload(io_, disk_, [&] { writer.reset(); });
   if (failure) std::rethrow_exception(failure);
-  co_return answer;
 }
 
 awaitable<Answer> UploadRoutes::remove(const Request& request, const service::Caller& caller) {

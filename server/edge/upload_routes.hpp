@@ -1,10 +1,11 @@
-// Resumable uploads at /r/upload: tus 1.0 (https://tus.io/protocols/resumable-upload), creation and termination. Included by the
-// connection. What an upload is and what becomes of it is the upload service's affair.
+// Resumable uploads at /r/upload: tus 1.0 (https://tus.io/protocols/resumable-upload) with creation (with upload), checksum, expiration and termination.
+// Included by the connection. What an upload is and what becomes of it is the upload service's affair.
 #pragma once
 
 #include <string>
 #include <string_view>
 
+#include "framework/model/uuid.hpp"
 #include "server/edge/answer.hpp"
 #include "server/edge/background.hpp"
 #include "server/edge/incoming_body.hpp"
@@ -33,6 +34,8 @@ class UploadRoutes {
   awaitable<Answer> create(const Request& request, const service::Caller& caller, IncomingBody& body);
   awaitable<Answer> status(const Request& request, const service::Caller& caller);
   awaitable<Answer> append(const Request& request, const service::Caller& caller, IncomingBody& body);
+  awaitable<void> receive(const Request& request, const service::Caller& caller, model::UploadId id, std::int64_t offset, IncomingBody& body,
+                          Answer& answer);
   awaitable<Answer> remove(const Request& request, const service::Caller& caller);
   Answer options(const Request& request) const;
 

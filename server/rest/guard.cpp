@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "server/fields.hpp"
 #include "server/problem.hpp"
-#include "server/rest/fields.hpp"
 
 namespace velocity::rest {
 namespace {
@@ -78,16 +78,16 @@ Answer Guard::unknown_path(const Incoming& incoming) const noexcept {
 }
 
 Answer Guard::serve(const Route& route, Incoming&& incoming) const {
-  const Json query = read_form(incoming.query);
-  refuse_authkey_in_query(query);
+  const Json query = server::read_form(incoming.query);
+  server::refuse_authkey_in_query(query);
   Request request;
-  request.fields = read_body(incoming.body, incoming.content_type);
-  std::string authkey = take_authkey(request.fields, incoming.authorization);
+  request.fields = server::read_body(incoming.body, incoming.content_type);
+  std::string authkey = server::take_authkey(request.fields, incoming.authorization);
   // Who is asking comes before what is wrong with the question.
   if (route.credential == Credential::caller) request.who = sessions_.caller(authkey);
   if (route.credential == Credential::key) request.authkey = std::move(authkey);
   // Many clients cannot send a body with these two.
-  if (route.method == Method::get || route.method == Method::remove) merge_query(request.fields, query);
+  if (route.method == Method::get || route.method == Method::remove) server::merge_query(request.fields, query);
   request.path = std::move(incoming.path);
   request.id = std::move(incoming.id);
   request.peer = std::move(incoming.peer);

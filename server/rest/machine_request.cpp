@@ -107,4 +107,27 @@ model::Machine read_machine(const Json& object, const std::string& type_name, co
   return machine;
 }
 
+service::MachineChange read_machine_change(const Json& object, const plugin::VmType* type) {
+  FieldReader fields(object);
+  service::MachineChange change;
+  change.name = fields.name("name");
+  change.catalog = fields.id<model::CatalogId>("catalog");
+  const auto narrow = [](std::optional<std::int64_t> number) { return number ? std::optional(static_cast<int>(*number)) : std::nullopt; };
+  change.cpu_count = narrow(fields.integer("cpu_count", 1, kMaxCpus));
+  change.memory_mb = narrow(fields.integer("memory_size_mb", 1, kMaxMemoryMb));
+  if (fields.has("displays")) change.displays = read_displays(fields);
+  if (fields.has("storage_devices")) change.storage = read_attachments(fields, "storage_devices", "stid");
+  if (fields.has("nics")) change.nics = read_attachments(fields, "nics", "nicid");
+  change.autostart = fields.boolean("autostart");
+  change.rosetta = fields.boolean("rosetta");
+  // Doing for real what was asked for as a rehearsal would be worse than saying no.
+  if (fields.boolean("dry_run").value_or(false)) fields.note("dry_run", "is offered where something is created");
+  fields.finish();
+  // Beside the fields of a creation, what a machine is shown with: it may be sent back as it came.
+  change.own = own_fields(object, type,
+                          {"vmid", "name", "catalog", "cpu_count", "memory_size_mb", "displays", "storage_devices", "nics", "autostart", "rosetta", "dry_run",
+                           "pool", "type", "plugin", "created", "state", "cause", "available", "why_not", "stale", "warnings", "changes"});
+  return change;
+}
+
 }  // namespace velocity::rest

@@ -68,7 +68,8 @@ std::vector<Route> system_routes(service::Services services, const About& about)
 
 std::vector<Route> all_routes(service::Services services, const About& about) {
   std::vector<Route> routes;
-  for (auto* table : {auth_routes, users_routes, groups_routes, quota_routes, catalogs_routes, resource_share_routes}) {
+  for (auto* table : {auth_routes, users_routes, groups_routes, quota_routes, catalogs_routes, resource_share_routes, resource_alter_routes, pool_routes,
+                      alterations_routes, snapshots_routes, clones_routes, watch_routes}) {
     auto part = table(services);
     std::move(part.begin(), part.end(), std::back_inserter(routes));
   }

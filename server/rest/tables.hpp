@@ -24,8 +24,14 @@ std::vector<Route> groups_routes(service::Services services);
 std::vector<Route> quota_routes(service::Services services);
 std::vector<Route> catalogs_routes(service::Services services);
 std::vector<Route> resource_share_routes(service::Services services);
+std::vector<Route> resource_alter_routes(service::Services services);
+std::vector<Route> pool_routes(service::Services services);
 std::vector<Route> resources_routes(service::Services services, const About& about);
 std::vector<Route> machines_routes(service::Services services, const About& about);
+std::vector<Route> alterations_routes(service::Services services);
+std::vector<Route> snapshots_routes(service::Services services);
+std::vector<Route> clones_routes(service::Services services);
+std::vector<Route> watch_routes(service::Services services);
 std::vector<Route> system_routes(service::Services services, const About& about);
 
 std::vector<Route> all_routes(service::Services services, const About& about);

@@ -13,6 +13,11 @@ from world import PERMISSIONS
 
 ALL = ", ".join(f'"{permission}": true' for permission in PERMISSIONS)
 
+def bare(**changes: object) -> str:
+    """The example without disks."""
+    return efi(storage_devices=[], **changes)
+
+
 CATALOGS = [
     Row(200, "PUT", "/c", '{"authkey": "<authkey>", "group": "<GID>", "label": "<NAME>"}', {"cid"}),
     Row(200, "PUT", "/c", '{"authkey": "<authkey>", "group": "<GID>", "label": "<NAME>"}', {"cid"}, "owner", "a catalogmanager in the group"),
@@ -66,11 +71,30 @@ MACHINES = [
         "another's disk"),
     Row(404, "PUT", "/v/efi", efi(nics=["<ABSENT>"]), ERROR | {"type", "rid"}, why="no such NIC"),
     Row(409, "PUT", "/v/efi", efi(name="<TAKEN-MACHINE>"), {"code": "machine.name_taken", "vmid": "<VMID>"}, why="the name is taken"),
+    Row(200, "PUT", "/v/efi", efi(nics=[{"nicid": "<NICID>", "model": "e1000e", "mac_address": "02:00:00:00:00:01", "boot": 1}]), {"vmid"}, "owner", "with a NIC"),
+    Row(400, "PUT", "/v/efi", efi(nics=[{"nicid": "<NICID>", "model": "ne2k"}]), ERROR | {"problems"}, "owner", "an unknown model"),
+    Row(400, "PUT", "/v/efi", efi(nics=[{"nicid": "<NICID>", "mac_address": "01:00:00:00:00:01"}]), ERROR | {"problems"}, "owner", "a group's address"),
+    Row(404, "PUT", "/v/efi", efi(nics=["<FOREIGN-NICID>"]), {"code": "resource.not_found", "rid": "<FOREIGN-NICID>"}, "owner", "the NIC is not visible"),
+    Row(404, "PUT", "/v/efi", efi(nics=["<STID>"]), {"code": "resource.not_found", "rid": "<STID>"}, "owner", "a disk is no NIC"),
+    Row(409, "PUT", "/v/efi", efi(nics=["<USED-NICID>"]), {"code": "resource.in_use"}, why="the socket is another's"),
     Row(409, "PUT", "/v/efi", efi(storage_devices=["<USED-STID>"]), {"code": "resource.in_use"}, why="the disk is another's"),
     Row(400, "PUT", "/v/efi", efi(cpu_count="0"), ERROR | {"problems"}),
     Row(400, "PUT", "/v/efi", efi(memory_size_mb="1.5"), ERROR | {"problems"}),
     Row(400, "PUT", "/v/efi", efi(name="../escape"), ERROR | {"problems"}),
     Row(404, "PUT", "/v/nothing", EFI, why="no such type"),
+    Row(200, "PUT", "/v/efi", efi(secure_boot=False, cloud_init={"user_data": "#cloud-config"}), {"vmid", "warnings"}, why="cloud-init"),
+    Row(400, "PUT", "/v/efi", efi(cloud_init={"colour": "blue"}), ERROR | {"problems"}, why="cloud-init has no such field"),
+    Row(400, "PUT", "/v/efi", efi(tpm="perhaps"), ERROR | {"problems"}),
+
+    Row(200, "PUT", "/v/kboot", bare(kernel="<KERNEL>", cmdline="console=ttyS0"), {"vmid", "warnings"}),
+    Row(400, "PUT", "/v/kboot", bare(kernel="<KERNEL>", initrd="<STID>"), ERROR | {"problems"}, why="the RAM disk is no raw image"),
+    Row(400, "PUT", "/v/kboot", bare(kernel="<STID>"), ERROR | {"problems"}, why="a disk is no kernel"),
+    Row(400, "PUT", "/v/kboot", bare(kernel="/boot/vmlinuz"), ERROR | {"problems"}, why="a path is no image"),
+    Row(400, "PUT", "/v/kboot", bare(), ERROR | {"problems"}, why="no kernel"),
+    Row(404, "PUT", "/v/kboot", bare(kernel="<ABSENT>"), {"code": "resource.not_found", "rid": "<ABSENT>"}),
+    Row(404, "PUT", "/v/kboot", bare(kernel="<FOREIGN-STID>"), {"code": "resource.not_found", "rid": "<FOREIGN-STID>"}, "owner", "another's kernel"),
+    Row(409, "PUT", "/v/mac", bare(bootloader="<STID>"), {"code": "type.unavailable"}, why="no key of Apple's controller"),
+    Row(404, "PUT", "/v/mac", bare(bootloader="<ABSENT>"), {"code": "resource.not_found", "rid": "<ABSENT>"}),
 
     Row(200, "DELETE", "/v", '{"authkey": "<authkey>", "vmid": "<VMID>"}', None),
     Row(200, "DELETE", "/v", '{"authkey": "<authkey>", "vmid": "<RUNNING-VMID>"}', None, why="a running one"),
@@ -165,13 +189,31 @@ RESOURCES = [
     Row(400, "PUT", "/r/disk-image", '{"authkey": "<authkey>", "group": "<GID>", "label": "<NAME>", "size_mb": 1, "sise": 1}', ERROR | {"problems"},
         why="a field that the type does not know"),
     Row(404, "PUT", "/r/disk-image", '{"authkey": "<authkey>", "group": "<FOREIGN-GID>", "label": "<NAME>", "size_mb": 1}', who="owner"),
+    Row(200, "PUT", "/r/user-nic", '{"authkey": "<authkey>", "group": "<GID>", "label": "<NAME>"}', {"rid", "nicid"}, "owner"),
+    Row(200, "PUT", "/r/user-nic", '{"authkey": "<authkey>", "group": "<GID>", "label": "<NAME>", "forwards": [{"host_port": 2222, "guest_port": 22}]}',
+        {"rid", "nicid"}, "owner", "a port of the loopback"),
+    Row(200, "PUT", "/r/user-nic", '{"authkey": "<authkey>", "group": "<GID>", "label": "<NAME>", "forwards": '
+        '[{"host_port": 80, "guest_port": 80, "host_address": "0.0.0.0", "protocol": "tcp"}]}', {"rid", "nicid"}, why="any port"),
+    Row(400, "PUT", "/r/user-nic", '{"authkey": "<authkey>", "group": "<GID>", "label": "<NAME>", "forwards": [{"host_port": 0, "guest_port": 22}]}',
+        ERROR | {"problems"}),
+    Row(401, "PUT", "/r/user-nic", '{"authkey": "<authkey>", "group": "<GID>", "label": "<NAME>", "forwards": '
+        '[{"host_port": 8080, "guest_port": 80, "host_address": "0.0.0.0"}]}', {"code": "resource.denied"}, "owner", "a port that others could reach"),
+    Row(200, "PUT", "/r/file-handle-nic", '{"authkey": "<authkey>", "group": "<GID>", "label": "<NAME>", "mode": "stream"}', {"rid", "nicid"}, "owner"),
+    Row(400, "PUT", "/r/file-handle-nic", '{"authkey": "<authkey>", "group": "<GID>", "label": "<NAME>", "mode": "/tmp/socket"}', ERROR | {"problems"}),
+    Row(409, "PUT", "/r/bridged-nic", '{"authkey": "<authkey>", "group": "<GID>", "label": "<NAME>", "interface": "eth0", "joint": "macvtap"}',
+        {"code": "resource.found"}, why="they are found, not made"),
     Row(404, "PUT", "/r/nothing", '{"authkey": "<authkey>", "group": "<GID>", "label": "<NAME>"}', why="no such type"),
     Row(200, "GET", "/r", '{"authkey": "<authkey>"}', {"resources": ...}),
     Row(200, "GET", "/r", '{"authkey": "<authkey>", "rid": "<STID>"}', {"rid": "<STID>", "type": "disk-image", "kind": "storage"}),
+    Row(200, "GET", "/r", '{"authkey": "<authkey>", "nicid": "<NICID>"}', {"nicid": "<NICID>", "type": "user-nic", "kind": "nic"}, "owner"),
     Row(404, "GET", "/r", '{"authkey": "<authkey>", "rid": "<FOREIGN-STID>"}', who="owner"),
+    Row(404, "GET", "/r", '{"authkey": "<authkey>", "nicid": "<FOREIGN-NICID>"}', who="owner"),
     Row(404, "GET", "/r", '{"authkey": "<authkey>", "rid": "<ABSENT>"}'),
     Row(200, "DELETE", "/r", '{"authkey": "<authkey>", "stid": "<STID>"}', None),
     Row(200, "DELETE", "/r", '{"authkey": "<authkey>", "rid": "<STID>"}', None, "owner"),
+    Row(200, "DELETE", "/r", '{"authkey": "<authkey>", "nicid": "<NICID>"}', None, "owner"),
+    Row(404, "DELETE", "/r", '{"authkey": "<authkey>", "nicid": "<FOREIGN-NICID>"}', who="owner"),
+    Row(409, "DELETE", "/r", '{"authkey": "<authkey>", "nicid": "<USED-NICID>"}', ERROR | {"vmid"}),
     Row(404, "DELETE", "/r", '{"authkey": "<authkey>", "rid": "<FOREIGN-STID>"}', who="owner"),
     Row(409, "DELETE", "/r", '{"authkey": "<authkey>", "rid": "<USED-STID>"}', ERROR | {"vmid"}),
 ]

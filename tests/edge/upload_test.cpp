@@ -105,7 +105,7 @@ TEST_F(UploadTest, WhatIsSpokenIsToldToWhoeverAsks) {
   EXPECT_EQ(received.status, 204);
   EXPECT_EQ(received.fields.at("tus-resumable"), "1.0.0");
   EXPECT_EQ(received.fields.at("tus-version"), "1.0.0");
-  EXPECT_EQ(received.fields.at("tus-extension"), "creation,termination");
+  EXPECT_EQ(received.fields.at("tus-extension"), "creation,creation-with-upload,checksum,expiration,termination");
   EXPECT_GT(std::stoll(received.fields.at("tus-max-size")), 1'000'000'000);
 }
 
@@ -173,7 +173,7 @@ TEST_F(UploadTest, TheProtocolsRefusalsAreKept) {
       {head("POST", "/r/upload", alice, metadata() + "Upload-Length: 99999999999999999999\r\nContent-Length: 0\r\n"), 400},
       {head("POST", "/r/upload", alice, metadata() + "Upload-Length: 9223372036854775807\r\nContent-Length: 0\r\n"), 413},
       {head("POST", "/r/upload", bob, metadata() + "Upload-Length: 5\r\nContent-Length: 0\r\n"), 404},
-      {head("POST", "/r/upload", alice, metadata() + "Upload-Length: 5\r\nContent-Length: 3\r\n") + "abc", 400},
+      {head("POST", "/r/upload", alice, metadata() + "Upload-Length: 5\r\nContent-Length: 3\r\n") + "abc", 415},
       {patch(path, 1, "x"), 409},
       {patch(path, 0, std::string(1001, 'x')), 413},
       {patch(path, 0, "x", bob), 404},
@@ -210,6 +210,90 @@ TEST_F(UploadTest, BytesBeyondTheAnnouncedLengthAreNotKept) {
       "7d0\r\n" + std::string(2000, 'x') + "\r\n0\r\n\r\n");
   EXPECT_EQ(received.status, 413);
   EXPECT_EQ(offset(path), "1000/1000");
+}
+
+TEST_F(UploadTest, BytesThatAreNotThoseOfTheirChecksumAreTakenBack) {
+  const auto path = create(20);
+  const auto piece = [&](std::size_t at, const std::string& bytes, const std::string& checksum) {
+    return one(head("PATCH", path, alice,
+                    "Content-Type: application/offset+octet-stream\r\nUpload-Checksum: " + checksum + "\r\nUpload-Offset: " + std::to_string(at) +
+                        "\r\nContent-Length: " + std::to_string(bytes.size()) + "\r\n") +
+               bytes);
+  };
+  constexpr const char* kSha1 = "sha1 qvTGHdzF6KLavt4PO0gs2a6pQ00=";  // of "hello"
+  constexpr const char* kSha256 = "sha256 LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
+  constexpr const char* kMd5 = "md5 XUFAKrxLKna5cZ2REBfFkg==";
+  const auto refused = piece(0, "hallo", kSha1);
+  EXPECT_EQ(refused.status, 460) << refused.body;
+  EXPECT_EQ(refused.code(), "upload.checksum");
+  EXPECT_EQ(offset(path), "0/20");
+  EXPECT_EQ(piece(0, "hello", kSha1).fields.at("upload-offset"), "5");
+  EXPECT_EQ(piece(5, "hello", kSha256).fields.at("upload-offset"), "10");
+  EXPECT_EQ(piece(10, "hello", kMd5).fields.at("upload-offset"), "15");
+  EXPECT_EQ(piece(15, "Hello", kMd5).status, 460);
+  for (const auto* nonsense : {"sha1", "sha1 ", "sha1 qvTGHdzF6KLavt4PO0gs2a6pQ00", "crc32 AAAA", "sha1 ????????????????????????????", "sha256 qvTGHdzF6KLavt4PO0gs2a6pQ00="})
+    EXPECT_EQ(piece(15, "hello", nonsense).status, 400) << nonsense;
+  EXPECT_EQ(offset(path), "15/20");
+  const auto last = piece(15, "hello", kSha1);
+  EXPECT_EQ(last.status, 204) << last.body;
+  EXPECT_EQ(last.fields.count("velocity-resource"), 1U);
+  EXPECT_TRUE(std::filesystem::is_empty(house.state.incoming()));
+}
+
+TEST_F(UploadTest, AHostileHeadThatFailedItsChecksumDoesNotEndTheUpload) {
+  const auto image = qcow2_with_backing_file();
+  const auto path = create(image.size() + 1, "cWNvdzI=");
+  EXPECT_EQ(one(head("PATCH", path, alice,
+                     "Content-Type: application/offset+octet-stream\r\nUpload-Checksum: sha1 qvTGHdzF6KLavt4PO0gs2a6pQ00=\r\nUpload-Offset: 0\r\n"
+                     "Content-Length: " + std::to_string(image.size()) + "\r\n") + image).status,
+            460);
+  EXPECT_EQ(offset(path), "0/" + std::to_string(image.size() + 1));
+}
+
+TEST_F(UploadTest, WhatAVanishedClientSentUnderAChecksumIsTakenBack) {
+  const auto path = create(2'000'000);
+  const auto file = house.state.incoming() / path.substr(path.rfind('/') + 1);
+  ASSERT_EQ(one(patch(path, 0, "first")).status, 204);
+  {
+    Wire wire(port());
+    wire.send(head("PATCH", path, alice,
+                   "Content-Type: application/offset+octet-stream\r\nUpload-Checksum: sha1 qvTGHdzF6KLavt4PO0gs2a6pQ00=\r\nUpload-Offset: 5\r\n"
+                   "Content-Length: 1000000\r\n") + std::string(600'000, 'x'));
+    for (int i = 0; i < 500 && std::filesystem::file_size(file) < 600'000; ++i) std::this_thread::sleep_for(10ms);
+    EXPECT_GT(std::filesystem::file_size(file), 5U);
+    EXPECT_EQ(offset(path), "5/2000000") << "while it is not known whether they count";
+    wire.reset();
+  }
+  for (int i = 0; i < 500 && std::filesystem::file_size(file) != 5; ++i) std::this_thread::sleep_for(10ms);
+  EXPECT_EQ(std::filesystem::file_size(file), 5U);
+  EXPECT_EQ(offset(path), "5/2000000");
+}
+
+TEST_F(UploadTest, AnUploadSaysWhenItIsGivenUp) {
+  const auto created = one(head("POST", "/r/upload", alice, metadata() + "Upload-Length: 10\r\nContent-Length: 0\r\n"));
+  EXPECT_THAT(created.fields.at("upload-expires"), ::testing::MatchesRegex("..., .. ... 20.. ..:..:.. GMT"));
+  const auto path = created.fields.at("location");
+  EXPECT_EQ(one(patch(path, 0, "12345")).fields.count("upload-expires"), 1U);
+  Wire wire(port());
+  EXPECT_EQ(wire.send(head("HEAD", path, alice)).receive(true)->fields.count("upload-expires"), 1U);
+  EXPECT_EQ(one(patch(path, 5, "12345")).fields.count("upload-expires"), 0U) << "it is none any more";
+}
+
+TEST_F(UploadTest, AnUploadMayBeginWithItsFirstBytes) {
+  const auto begun = [&](const std::string& format, const std::string& length, const std::string& bytes, const std::string& more = {}) {
+    return one(head("POST", "/r/upload", alice,
+                    metadata(format) + "Content-Type: application/offset+octet-stream\r\nUpload-Length: " + length + "\r\nContent-Length: " +
+                        std::to_string(bytes.size()) + "\r\n" + more) + bytes);
+  };
+  const auto refused = begun("cWNvdzI=", "65536", qcow2_with_backing_file());
+  EXPECT_EQ(refused.status, 422) << refused.body;
+  EXPECT_EQ(begun("cmF3", "10", "hallo", "Upload-Checksum: sha1 qvTGHdzF6KLavt4PO0gs2a6pQ00=\r\n").status, 460);
+  EXPECT_TRUE(std::filesystem::is_empty(house.state.incoming())) << "of neither is anything left";
+  const auto half = begun("cmF3", "10", "hello", "Upload-Checksum: sha1 qvTGHdzF6KLavt4PO0gs2a6pQ00=\r\n");
+  EXPECT_EQ(half.status, 201) << half.body;
+  EXPECT_EQ(half.fields.at("upload-offset"), "5");
+  EXPECT_EQ(offset(half.fields.at("location")), "5/10");
+  EXPECT_EQ(one(patch(half.fields.at("location"), 5, "world")).fields.count("velocity-resource"), 1U);
 }
 
 TEST_F(UploadTest, ARemovedUploadIsGone) {

@@ -13,12 +13,15 @@
 #include <set>
 #include <thread>
 
+#include "framework/service/volume_use.hpp"
 #include "tests/service/house.hpp"
 
 namespace velocity {
 namespace {
 
 using model::Phase;
+
+constexpr int kAlteredCpus = 2;
 
 // Written past the library that counts file operations.
 class Acks {
@@ -58,6 +61,24 @@ model::ResourceId upload(test::House& house, const service::Caller& caller, cons
   return writer->finish();
 }
 
+void alter(test::House& house, const service::Caller& caller, model::MachineId machine, model::ResourceId disk) {
+  service::MachineChange change;
+  change.name = "altered";
+  change.cpu_count = kAlteredCpus;
+  change.storage = std::vector<model::Attachment>{{disk}};
+  house.alterations.alter(caller, machine, change);
+}
+
+// What comes and goes again, and what stays of it.
+void keep_and_clone(test::House& house, const service::Caller& caller, const Acks& acks, model::MachineId machine, model::CatalogId catalog) {
+  house.snapshots.take(caller, machine, "first");
+  house.snapshots.take(caller, machine, "second");
+  house.snapshots.revert(caller, machine, "first");
+  house.snapshots.remove(caller, machine, "second");
+  const auto copy = house.clones.clone(caller, {machine, "copy", catalog, false}).id;
+  acks.note("+machine " + copy.text());
+}
+
 void live(const char* state, const char* acks_file) {
   test::House house(state, "");  // the embedded driver: real domains on disk
   const Acks acks(acks_file);
@@ -77,10 +98,26 @@ void live(const char* state, const char* acks_file) {
     made("resource", empty);
     const auto uploaded = upload(house, root, "uploaded" + suffix);
     made("resource", uploaded);
+    house.resource_changes.alter(root, empty, "grown" + suffix, {{"size_mb", 2}});
+    if (round < 2) {  // one linked clone stays, the other goes before its base
+      const auto base = house.resources.create(root, "disk-image", model::kRootGroup, "base" + suffix, {{"source", uploaded.text()}})->id;
+      made("resource", base);
+      const auto linked =
+          house.resources.create(root, "disk-image", model::kRootGroup, "linked" + suffix, {{"source", base.text()}, {"linked", true}, {"size_mb", 3}})->id;
+      made("resource", linked);
+      house.resource_changes.alter(root, linked, std::nullopt, {{"size_mb", 4}});
+      if (round == 1) removing("resource", linked, [&] { house.resources.remove(root, linked); });
+      if (round == 1) removing("resource", base, [&] { house.resources.remove(root, base); });
+    }
     const auto place = round == 2 ? house.catalogs.create(root, model::kRootGroup, "brief") : catalog;
     const auto machine = house.machines.create(root, machine_with(place, "m" + suffix, {{empty}, {uploaded}})).id;
     made("machine", machine);
-    if (round == 0) continue;  // what stays
+    if (round == 0) {  // what stays, though not as it was made
+      alter(house, root, machine, empty);
+      made("altered", machine);
+      keep_and_clone(house, root, acks, machine, catalog);
+      continue;
+    }
     removing("machine", machine, [&] { round == 1 ? house.machines.remove(root, machine) : house.catalogs.remove(root, place); });
     removing("resource", uploaded, [&] { house.resources.remove(root, uploaded); });
   }
@@ -128,6 +165,9 @@ void settle(test::House& house) {
     const auto picture = house.inventory.picture();
     ready(picture->machines, settled);
     ready(picture->resources, settled);
+    ready(picture->snapshots, settled);
+    picture->machines.visit_all([&](const auto&, const auto& machine) { settled = settled && machine->altering.is_null(); });
+    picture->resources.visit_all([&](const auto&, const auto& resource) { settled = settled && resource->altering.is_null(); });
     picture->uploads.visit_all([&](const auto& id, const auto& upload) {
       std::error_code absent;
       if (static_cast<std::int64_t>(std::filesystem::file_size(house.state.incoming() / id.text(), absent)) == upload->length) settled = false;
@@ -157,7 +197,25 @@ int check(const char* state, const char* acks_file) {
   expect(settled, "something is still half-made");
   expect(machines == domains, "the machines of the database are not the domains of the hypervisor");
   expect(resources == volumes, "the resources of the database are not the files of the pool");
-  for (const auto& name : names_in(house.state.nvram())) expect(machines.count(name) > 0, "firmware variables without a machine");
+  picture->resources.visit_all([&](const auto& id, const auto& resource) {
+    const auto size = house.volumes.inspect(service::chain_of(*picture, id)).virtual_size;
+    const auto told = resource->spec.at("size_mb").template get<std::int64_t>() << 20;
+    // What was uploaded is less than the mebibyte that it counts as, and so is a copy of it.
+    expect(size == told || (size < told && told == 1 << 20), "a disk is of another size than the database says: " + resource->label);
+    expect(resource->altering.is_null(), "an alteration is still under way");
+  });
+  const auto snapshots = ready(picture->snapshots, settled);
+  for (const auto& name : names_in(house.state.nvram())) expect(machines.count(name) + snapshots.count(name) > 0, "firmware variables without a machine");
+  picture->resources.visit_all([&](const auto& id, const auto& resource) {
+    if (resource->spec.value("format", "") != "qcow2") return;
+    for (const auto& inside : house.volumes.snapshots(id)) expect(snapshots.count(inside.name) > 0, "a disk has a snapshot that nobody knows");
+  });
+  picture->machines.visit_all([&](const auto& id, const auto& machine) {
+    expect(machine->altering.is_null(), "an alteration is still half-done");
+    const auto vcpus = ">" + std::to_string(machine->cpu_count) + "</vcpu>";
+    expect(machines.count(id.text()) == 0 || house.host.domain_xml(id).find(vcpus) != std::string::npos, "a domain is not what its row says");
+    if (promises.there.count("altered " + id.text()) > 0) expect(machine->cpu_count == kAlteredCpus, "an acknowledged alteration is gone");
+  });
   for (const auto& promise : promises.there) {
     const auto id = promise.substr(promise.find(' ') + 1);
     expect(machines.count(id) + resources.count(id) > 0, "acknowledged and gone: " + promise);

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "framework/libvirt/guest_devices.hpp"
 #include "tests/libvirt/example_machines.hpp"
 #include "tests/libvirt/fixtures.hpp"
 
@@ -50,6 +51,50 @@ TEST(DomainXml, ADiskWithoutABackingStoreGetsAnEmptyOne) {
   const std::string xml = domain_xml(parts, tcg_host());
   EXPECT_NE(xml.find("<backingStore />"), std::string::npos) << xml;
   EXPECT_NE(xml.find("name=\"qemu\""), std::string::npos) << xml;
+}
+
+TEST(DomainXml, WhatLiesBelowAnImageIsWhatTheCoreSaysWhateverThePluginSays) {
+  DomainParts parts = plain_machine();
+  parts.allowed_files = {"/pools/top", "/pools/other"};
+  parts.backing = {{"/pools/top", {{"/pools/middle", "qcow2"}, {"/pools/base", "raw"}}}};
+  for (const char* said : {"", "<backingStore/>"}) {
+    parts.fragments = {{"devices", std::string("<disk type='file'><driver type='qcow2'/><source file='/pools/top'/>") + said + "<target dev='vda' bus='virtio'/></disk>", "test"},
+                       {"devices", "<disk type='file'><driver type='raw'/><source file='/pools/other'/><target dev='vdb' bus='virtio'/></disk>", "test"}};
+    auto xml = domain_xml(parts, tcg_host());
+    for (std::size_t at = 0; (at = xml.find_first_of("\n", at)) != std::string::npos;) xml.erase(at, xml.find_first_not_of(" \n", at) - at);
+    EXPECT_NE(xml.find("<backingStore type=\"file\"><format type=\"qcow2\" /><source file=\"/pools/middle\" /><backingStore type=\"file\"><format type=\"raw\" />"
+                       "<source file=\"/pools/base\" /><backingStore /></backingStore></backingStore>"),
+              std::string::npos)
+        << xml;
+    EXPECT_NE(xml.find("<source file=\"/pools/other\" /><target dev=\"vdb\" bus=\"virtio\" /><backingStore />"), std::string::npos) << xml;
+  }
+}
+
+TEST(DomainXml, TheDevicesOfBridgedNicsAreReadBackWithTheNamesThatTheyWereGiven) {
+  DomainParts parts = plain_machine();
+  parts.allowed_interfaces = {"br0", "eth1"};
+  parts.fragments.push_back({"devices",
+                             "<interface type='user'><mac address='02:00:00:00:00:01'/></interface>"
+                             "<interface type='bridge'><mac address='02:00:00:00:00:02'/><source bridge='br0'/></interface>"
+                             "<interface type='direct'><mac address='02:00:00:00:00:03'/><source dev='eth1' mode='bridge'/></interface>",
+                             "test"});
+  const auto devices = guest_devices(domain_xml(parts, tcg_host()));
+  ASSERT_EQ(devices.size(), 2U);
+  EXPECT_EQ(devices[0].name, guest_device_name(parts.id, 0));
+  EXPECT_EQ(devices[0].mac, "02:00:00:00:00:02");
+  EXPECT_FALSE(devices[0].macvtap);
+  EXPECT_EQ(devices[1].name, guest_device_name(parts.id, 1));
+  EXPECT_TRUE(devices[1].macvtap);
+  for (const auto& device : devices) EXPECT_LE(device.name.size(), 15U);  // as long as the kernel allows
+  EXPECT_THROW(guest_devices("<domain"), model::Error);
+}
+
+TEST(DomainXml, HowGuestsAreGuardedFollowsFromTheHost) {
+  HostFacts daemon = tcg_host();
+  daemon.embedded = false;
+  EXPECT_EQ(guarding_of(tcg_host()), Guarding::device);
+  EXPECT_EQ(guarding_of(daemon), Guarding::filter);
+  EXPECT_EQ(guarding_of(test_host()), Guarding::none);
 }
 
 TEST(DomainXml, ASocketPathThatIsTooLongIsAnErrorBeforeLibvirtCutsIt) {

@@ -1,8 +1,11 @@
-// The Host over libvirt's embedded driver, with real guests. libvirt allows one embedded root a process, so these tests share it.
+// The Host over libvirt's embedded driver, with real guests.
 #include <gtest/gtest.h>
+#include <libvirt/libvirt-qemu.h>
+#include <libvirt/libvirt.h>
 
+#include "framework/libvirt/apple_smc.hpp"
+#include "tests/libvirt/embedded_fixture.hpp"
 #include "tests/libvirt/example_machines.hpp"
-#include "tests/libvirt/fixtures.hpp"
 
 #ifdef __SANITIZE_ADDRESS__
 #error "now and then a child that libvirt forks would hang for ever: see velocity_rooms_for_guests()"
@@ -12,48 +15,6 @@ namespace velocity::libvirt {
 namespace {
 
 using model::ErrorCode;
-using model::MachineId;
-
-class Embedded : public testing::Test {
- protected:
-  static void SetUpTestSuite() { directory_ = std::make_unique<TemporaryDirectory>(); }
-  static void TearDownTestSuite() { directory_.reset(); }
-
-  Embedded() : parts_(tiny_machine(directory_->path())) { connect(); }
-  ~Embedded() override {
-    try {
-      if (!host_) connect();
-      host_->destroy(parts_.id);
-      host_->undefine(parts_.id);
-    } catch (const model::Error&) {  // was never defined
-    }
-  }
-
-  static std::filesystem::path root() { return directory_->path() / "root"; }
-
-  void connect() {
-    diary_.forget();
-    host_ = std::make_unique<Host>(HostSettings{.root = root(), .run_directory = directory_->path(), .acceleration = Acceleration::tcg},
-                                   diary_);
-    if (!diary_.hears("connected")) throw std::runtime_error(host_->why_disconnected());
-  }
-  void define() { host_->define(domain_xml(parts_, host_->facts())); }
-  void start() {
-    define();
-    host_->start(parts_.id);
-  }
-  bool prints(const std::string& text) {
-    return eventually(20s, [&] { return read_file(parts_.console_log).find(text) != std::string::npos; });
-  }
-  bool hears(const std::string& state, std::chrono::milliseconds limit = 10s) {
-    return diary_.hears("changed " + parts_.id.text() + " " + state, limit);
-  }
-
-  static inline std::unique_ptr<TemporaryDirectory> directory_;
-  Diary diary_;
-  DomainParts parts_;
-  std::unique_ptr<Host> host_;
-};
 
 TEST_F(Embedded, TellsItsFacts) {
   const HostFacts facts = host_->facts();
@@ -134,7 +95,7 @@ TEST_F(Embedded, GuestsRunOnWhileNoHostIsThere) {
 TEST_F(Embedded, AScreenIsASocketInTheRunDirectory) {
   parts_.displays = true;
   start();
-  EXPECT_TRUE(std::filesystem::is_socket(directory_->path() / (parts_.id.text() + ".vnc")));
+  EXPECT_TRUE(std::filesystem::is_socket(directory().path() / (parts_.id.text() + ".vnc")));
 }
 
 TEST_F(Embedded, AFileThatIsNotThereFailsTheStartAndLeavesTheMachineStopped) {
@@ -161,6 +122,52 @@ TEST_F(Embedded, ConfiguresTheDriverNotToTouchFilesOfOthers) {
   EXPECT_NE(configuration.find("dynamic_ownership = 0"), std::string::npos) << configuration;
   EXPECT_NE(configuration.find("stdio_handler = \"file\""), std::string::npos) << configuration;
   EXPECT_EQ(std::filesystem::status(root()).permissions(), std::filesystem::perms::owner_all);
+}
+
+// What QEMU's monitor says of a guest. libvirt lets several connections share the embedded driver within one process.
+std::string ask_monitor(const std::filesystem::path& root, model::MachineId id, const char* command) {
+  const virConnectPtr connection = virConnectOpen(("qemu:///embed?root=" + root.string()).c_str());
+  const virDomainPtr domain = virDomainLookupByUUIDString(connection, id.text().c_str());
+  char* answer = nullptr;
+  virDomainQemuMonitorCommand(domain, command, &answer, VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP);
+  std::string text = answer ? answer : "no answer";
+  std::free(answer);
+  virDomainFree(domain);
+  virConnectClose(connection);
+  return text;
+}
+
+TEST_F(Embedded, AnAppleControllerStandsInTheDeviceTreeAndItsKeyOnNoCommandLine) {
+  const std::string key = std::string("this is no key of any controller") + "it only has the length of one...";
+  const auto file = directory_->path() / "smc.cfg";
+  std::ofstream(file) << apple_smc_configuration(key);
+  parts_.allowed_configurations = {file};
+  parts_.fragments.push_back({"extensions", "<appleSmc config='" + file.string() + "'/>", "test"});
+  EXPECT_EQ(domain_xml(parts_, host_->facts()).find(key), std::string::npos);
+  start();
+  const std::string tree = ask_monitor(root(), parts_.id, "info qtree");
+  EXPECT_NE(tree.find("dev: isa-applesmc"), std::string::npos) << tree;
+  EXPECT_NE(tree.find(key), std::string::npos);
+  const pid_t process = guest_process(root() / "run/qemu", parts_.id);
+  ASSERT_GT(process, 1);
+  EXPECT_EQ(read_file("/proc/" + std::to_string(process) + "/cmdline").find(key), std::string::npos);
+  EXPECT_EQ(read_file(root() / "log/qemu" / (parts_.id.text() + ".log")).find(key), std::string::npos);
+}
+
+TEST_F(Embedded, ATpmGoesWithItsMachine) {
+  parts_.fragments.push_back({"devices", "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>", "test"});
+  start();
+  EXPECT_TRUE(prints("TINY KERNEL UP"));
+  const auto states = [] {
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(root()))
+      if (entry.path().filename() == "tpm2-00.permall") ++count;
+    return count;
+  };
+  EXPECT_EQ(states(), 1U);
+  host_->destroy(parts_.id);
+  host_->undefine(parts_.id);
+  EXPECT_EQ(states(), 0U);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // The Host over a libvirtd that hangs, dies and comes back.
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <spawn.h>
 #include <sys/wait.h>
 
@@ -126,6 +127,24 @@ TEST_F(Libvirtd, ThatIsKilledAndComesBackIsFoundAgainWithItsGuests) {
   ASSERT_EQ(listed.size(), 1U);
   EXPECT_EQ(listed[0].id, parts_.id);
   EXPECT_EQ(listed[0].runtime.state, MachineState::RUNNING);
+}
+
+// In a network namespace of its own, so that its interfaces are nobody else's.
+class LibvirtdWithBridges : public Libvirtd {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0 || ::unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "network namespaces are not allowed here";
+    ASSERT_EQ(std::system("ip link add br7 address 02:00:00:00:00:07 type bridge && ip link set br7 up && ip link add v0 type veth peer name v1"), 0);
+    Libvirtd::SetUp();
+  }
+};
+
+TEST_F(LibvirtdWithBridges, TellsTheBridgesOfItsHostAndNothingElse) {
+  const auto bridges = host_->bridges();
+  ASSERT_EQ(bridges.size(), 1U);
+  EXPECT_EQ(bridges[0].name, "br7");
+  EXPECT_EQ(bridges[0].mac, "02:00:00:00:00:07");
+  EXPECT_TRUE(bridges[0].up);
 }
 
 }  // namespace

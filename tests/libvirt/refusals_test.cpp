@@ -50,6 +50,12 @@ std::vector<Refusal> refusals() {
       {"ASecondSource", "devices", disk(kGood + kGood), "devices/disk/source"},
       {"AForeignDirectory", "extensions", "<socketInterface mode='dgram' directory='/tmp' mac='02:00:00:00:00:01' model='virtio'/>",
        "extensions/socketInterface/@directory"},
+      {"AnImageAsQemusConfiguration", "extensions", "<appleSmc config='/pools/good.img'/>", "extensions/appleSmc/@config"},
+      {"AForeignConfigurationOfQemu", "extensions", "<appleSmc config='/etc/passwd'/>", "extensions/appleSmc/@config"},
+      {"AKeyInTheOpen", "extensions", "<appleSmc key='x'/>", "extensions/appleSmc/@key"},
+      {"AFirmwareSettingOfTheHost", "sysinfo", "<sysinfo type='fwcfg'><entry name='opt/x' file='/etc/shadow'/></sysinfo>", "sysinfo/@type"},
+      {"AFileInTheComputersDescription", "sysinfo", "<sysinfo type='smbios'><system><entry name='product' file='/etc/shadow'>x</entry></system></sysinfo>",
+       "sysinfo/system/entry/@file"},
       {"AnArgumentOfQemu", "extensions", "<socketInterface mode='dgram,id=x' mac='02:00:00:00:00:01'/>", "extensions/socketInterface/@mode"},
       {"AnExtensionThatIsNone", "extensions", "<commandline><arg value='-S'/></commandline>", "extensions/commandline"},
       // Devices of the host.
@@ -75,8 +81,27 @@ std::vector<Refusal> refusals() {
       {"AnInterfaceBackend", "devices", "<interface type='user'><backend type='passt' logFile='/etc/x'/></interface>",
        "devices/interface/backend"},
       // The host's network.
-      {"ABridge", "devices", "<interface type='bridge'><source bridge='br0'/></interface>", "devices/interface/@type"},
-      {"ADirectInterface", "devices", "<interface type='direct'><source dev='eth0'/></interface>", "devices/interface/@type"},
+      {"AForeignBridge", "devices", "<interface type='bridge'><mac address='02:00:00:00:00:01'/><source bridge='br1'/></interface>",
+       "devices/interface/source/@bridge"},
+      {"AForeignInterface", "devices", "<interface type='direct'><mac address='02:00:00:00:00:01'/><source dev='eth0' mode='bridge'/></interface>",
+       "devices/interface/source/@dev"},
+      {"AnInterfaceTakenWhole", "devices", "<interface type='direct'><mac address='02:00:00:00:00:01'/><source dev='br0' mode='passthrough'/></interface>",
+       "devices/interface/source/@mode"},
+      {"ADirectInterfaceWithoutAMode", "devices", "<interface type='direct'><mac address='02:00:00:00:00:01'/><source dev='br0'/></interface>",
+       "devices/interface/source"},
+      {"ABridgeOfNothing", "devices", "<interface type='bridge'><mac address='02:00:00:00:00:01'/></interface>", "devices/interface/source"},
+      {"ABridgeThatIsTwo", "devices", "<interface type='bridge'><mac address='02:00:00:00:00:01'/><source bridge='br0' dev='br0'/></interface>",
+       "devices/interface/source"},
+      {"ASourceOfUserSpace", "devices", "<interface type='user'><source bridge='br0'/></interface>", "devices/interface/source"},
+      {"ABridgedNicWithoutAnAddress", "devices", "<interface type='bridge'><source bridge='br0'/></interface>", "devices/interface/mac"},
+      {"ADeviceNameOfItsOwn", "devices", "<interface type='bridge'><mac address='02:00:00:00:00:01'/><source bridge='br0'/><target dev='eth9'/></interface>",
+       "devices/interface/target"},
+      {"ANetworkOfLibvirts", "devices", "<interface type='network'><source network='default'/></interface>", "devices/interface/@type"},
+      {"AFilterOfItsOwn", "devices", "<interface type='user'><filterref filter='allow-all'/></interface>", "devices/interface/filterref"},
+      {"AForwardThatIsMore", "extensions", "<userInterface mac='02:00:00:00:00:01' model='virtio'><forward protocol='tcp' address='127.0.0.1' port='1,guestfwd=x' guestPort='1'/></userInterface>",
+       "extensions/userInterface/forward/@port"},
+      {"AForwardOfAnAddressThatIsMore", "extensions", "<userInterface mac='02:00:00:00:00:01' model='virtio'><forward protocol='tcp' address='1.2.3.4,x=y' port='1' guestPort='1'/></userInterface>",
+       "extensions/userInterface/forward/@address"},
       {"AGraphicsListener", "devices", "<graphics type='vnc' port='5900' listen='0.0.0.0'/>", "devices/graphics"},
       // What the core owns.
       {"ASecurityLabel", "devices", disk(kGood + "<seclabel relabel='no'/>"), "devices/disk/seclabel"},
@@ -124,6 +149,7 @@ class Refused : public testing::TestWithParam<Refusal> {};
 TEST_P(Refused, NamesThePluginAndThePlace) {
   DomainParts parts = plain_machine();
   parts.allowed_files = {"/pools/good.img"};
+  parts.allowed_interfaces = {"br0"};
   parts.nvram = "/state/nvram/own.fd";
   if (GetParam().section == "os") parts.fragments.clear();
   parts.fragments.push_back({GetParam().section, GetParam().xml, "culprit"});
@@ -149,6 +175,14 @@ TEST(RefusedMachine, NvramForAMachineThatHasNoPlaceForIt) {
   DomainParts parts = plain_machine();
   parts.fragments = {{"os", "<os><type>hvm</type><nvram/></os>", "culprit"}};
   EXPECT_EQ(code_of([&] { domain_xml(parts, tcg_host()); }), model::ErrorCode::plugin_failed);
+}
+
+TEST(RefusedMachine, AMacvtapOnALibvirtdWhichCouldNotGuardIt) {
+  DomainParts parts = plain_machine();
+  parts.allowed_interfaces = {"eth0"};
+  parts.fragments.push_back({"devices", "<interface type='direct'><mac address='02:00:00:00:00:01'/><source dev='eth0' mode='bridge'/></interface>", "bridged"});
+  parts.guarding = Guarding::filter;
+  EXPECT_EQ(code_of([&] { domain_xml(parts, tcg_host()); }), model::ErrorCode::type_unavailable);
 }
 
 TEST(RefusedMachine, ABootOrderThatTwoPluginsClaim) {

@@ -21,4 +21,5 @@ exec unshare --mount --propagation private sh -euc '
     mkdir -p "/$place"
     mount --bind "$directory/$place" "/$place"
   done
+  mount -t sysfs sysfs /sys  # of the network namespace that we are in
   exec libvirtd -f "$directory/libvirtd.conf" -p "$directory/libvirtd.pid"'

@@ -62,5 +62,31 @@ TEST_F(BoundaryTest, FragmentsAreCheckedBeforeTheyAreHandedOn) {
   EXPECT_THAT(plan({{"fragments", std::vector<Json>(65, {{"section", "os"}, {"xml", "<os/>"}})}}), ElementsAre("plugin.failed"));
 }
 
+TEST_F(BoundaryTest, FilesAreCheckedBeforeTheyAreMade) {
+  const auto plan = [&](const Json& files) {
+    return problems([&] { type_->plan({{"reply", {{"fragments", {{{"section", "os"}, {"xml", "<os/>"}}}}, {"files", files}}}}); });
+  };
+  const Json good{{"name", "seed.iso"}, {"kind", "iso9660"}, {"content", {{"label", "cidata"}, {"entries", {{"user-data", "x"}}}}}};
+  const auto with = [&](const char* pointer, const Json& value) {
+    Json changed = good;
+    changed[Json::json_pointer(pointer)] = value;
+    return Json::array({changed});
+  };
+  EXPECT_THAT(plan(Json::array({good})), ElementsAre());
+  EXPECT_THAT(plan(with("/content/entries", Json::object())), ElementsAre());
+  for (const auto& name : {"../seed.iso", "/etc/passwd", "", ".", "..", ".hidden", "-h", "SEED", "a b", "a/b"})
+    EXPECT_THAT(plan(with("/name", name)), ElementsAre("plugin.failed")) << name;
+  EXPECT_THAT(plan(with("/content/entries", {{"../x", "y"}})), ElementsAre("plugin.failed"));
+  EXPECT_THAT(plan(with("/content/entries", {{"x", 7}})), ElementsAre("plugin.failed"));
+  EXPECT_THAT(plan(with("/content/label", "a\nb")), ElementsAre("plugin.failed"));
+  EXPECT_THAT(plan(with("/kind", "elf")), ElementsAre("plugin.failed"));
+  EXPECT_THAT(plan(with("/content", 7)), ElementsAre("plugin.failed"));
+  EXPECT_THAT(plan(Json::array({good, good})), ElementsAre("plugin.failed"));
+  EXPECT_THAT(plan(7), ElementsAre("plugin.failed"));
+  EXPECT_THAT(plan(Json::array({7})), ElementsAre("plugin.failed"));
+  for (const auto& key : {std::string(63, 'a'), std::string(64, '"'), std::string(64, '\n')})
+    EXPECT_THAT(plan(Json::array({{{"name", "smc.cfg"}, {"kind", "apple-smc"}, {"content", {{"key", key}}}}})), ElementsAre("plugin.failed"));
+}
+
 }  // namespace
 }  // namespace velocity::plugin

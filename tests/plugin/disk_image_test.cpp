@@ -46,6 +46,44 @@ TEST_F(DiskImageTest, ASpecIsNormalisedAndJudged) {
   EXPECT_THAT(problems([&] { disk_->validate(Json::object()); }), ElementsAre("/size_mb: is required"));
 }
 
+TEST_F(DiskImageTest, AFullCloneIsLikeItsSourceAndForgetsIt) {
+  const Json source{{"source", {{"rid", kRid}, {"type", "disk-image"}, {"spec", {{"size_mb", 64}, {"format", "raw"}}}}}};
+  EXPECT_EQ(disk_->validate({{"source", kRid}}, source), Json({{"size_mb", 64}, {"format", "raw"}}));
+  EXPECT_EQ(disk_->validate({{"source", kRid}, {"linked", false}, {"size_mb", 65}, {"format", "raw"}}, source), Json({{"size_mb", 65}, {"format", "raw"}}));
+  EXPECT_THAT(problems([&] { disk_->validate({{"source", kRid}, {"size_mb", 63}, {"format", "qcow2"}}, source); }),
+              UnorderedElementsAre("/size_mb: must be at least 64, as its source has it", "/format: must be raw: a full clone is of its source's format"));
+  const Json nic{{"source", {{"rid", kRid}, {"type", "user-nic"}, {"spec", Json::object()}}}};
+  EXPECT_THAT(problems([&] { disk_->validate({{"source", kRid}}, nic); }), ElementsAre("/source: must be a disk image"));
+  EXPECT_THAT(problems([&] { disk_->validate({{"size_mb", 1}, {"linked", true}}); }), ElementsAre("/linked: must be false: there is no source to be linked to"));
+}
+
+TEST_F(DiskImageTest, ALinkedCloneKeepsItsSource) {
+  const Json source{{"source", {{"rid", kRid}, {"type", "disk-image"}, {"spec", {{"size_mb", 64}, {"format", "raw"}}}}}};
+  EXPECT_EQ(disk_->validate({{"source", kRid}, {"linked", true}}, source), Json({{"size_mb", 64}, {"format", "qcow2"}, {"source", kRid}, {"linked", true}}));
+  const Json iso{{"source", {{"rid", kRid}, {"type", "disk-image"}, {"spec", {{"size_mb", 64}, {"format", "iso"}}}}}};
+  EXPECT_THAT(problems([&] { disk_->validate({{"source", kRid}, {"linked", true}}, iso); }), testing::SizeIs(1));
+  EXPECT_THAT(problems([&] { disk_->validate({{"source", kRid}, {"size_mb", 65}}, iso); }), testing::SizeIs(1));
+}
+
+TEST_F(DiskImageTest, CloningAndGrowingAreTheServersWork) {
+  const auto* other = "11111111-1111-4111-8111-111111111111";
+  const Json source{{"source", {{"rid", other}, {"type", "disk-image"}, {"spec", {{"size_mb", 64}, {"format", "raw"}}}, {"path", "/pool/x"}}}};
+  disk_->create({{"rid", kRid}, {"spec", {{"size_mb", 64}, {"format", "raw"}}}, {"resources", source}});
+  disk_->create({{"rid", kRid}, {"spec", {{"size_mb", 65}, {"format", "qcow2"}, {"linked", true}, {"source", other}}}, {"resources", source}});
+  disk_->alter({{"rid", kRid}, {"old", {{"size_mb", 64}, {"format", "raw"}}}, {"new", {{"size_mb", 100}, {"format", "raw"}}}});
+  EXPECT_THAT(services_.asked, ElementsAre(Pair("volume.clone", Json({{"rid", kRid}, {"source", other}, {"linked", false}})),
+                                           Pair("volume.clone", Json({{"rid", kRid}, {"source", other}, {"linked", true}, {"size_mb", 65}})),
+                                           Pair("volume.grow", Json({{"rid", kRid}, {"size_mb", 100}}))));
+  const auto refused = [&](const Json& old_spec, const Json& new_spec) {
+    return problems([&] { disk_->alter({{"rid", kRid}, {"old", old_spec}, {"new", new_spec}}); });
+  };
+  EXPECT_THAT(refused({{"size_mb", 64}, {"format", "raw"}}, {{"size_mb", 63}, {"format", "raw"}}),
+              ElementsAre("/size_mb: must be at least 64: an image grows and never shrinks"));
+  EXPECT_THAT(refused({{"size_mb", 64}, {"format", "raw"}}, {{"size_mb", 64}, {"format", "qcow2"}}), testing::SizeIs(1));
+  EXPECT_THAT(refused({{"size_mb", 64}, {"format", "iso"}}, {{"size_mb", 65}, {"format", "iso"}}), testing::SizeIs(1));
+  EXPECT_EQ(services_.asked.size(), 3U);
+}
+
 TEST_F(DiskImageTest, CreatingAndRemovingAreTheServersVolumes) {
   disk_->create({{"rid", kRid}, {"spec", {{"size_mb", 64}, {"format", "raw"}}}});
   disk_->remove({{"rid", kRid}, {"spec", {{"size_mb", 64}, {"format", "raw"}}}});

@@ -14,7 +14,8 @@ void NotingServices::log(std::string_view, int, std::string_view message) { logg
 Json NotingServices::call(std::string_view, std::string_view service, const Json& request) {
   asked.emplace_back(service, request);
   if (full) throw model::Error(model::ErrorCode::storage_full, "There is no room left");
-  return Json::object();
+  const auto answer = answers.find(std::string(service));
+  return answer == answers.end() ? Json::object() : answer->second;
 }
 
 PluginTest::PluginTest() : directory_(fs::canonical(temporary_.path())) {

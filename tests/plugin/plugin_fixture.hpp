@@ -26,6 +26,7 @@ class NotingServices final : public HostServices {
 
   std::vector<std::string> logged;
   std::vector<std::pair<std::string, Json>> asked;
+  std::map<std::string, Json> answers;  // by service
   bool full = false;  // every call throws storage_full
 };
 

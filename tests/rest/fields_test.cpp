@@ -2,9 +2,9 @@
 #include <gtest/gtest.h>
 
 #include "framework/model/error.hpp"
-#include "server/rest/fields.hpp"
+#include "server/fields.hpp"
 
-namespace velocity::rest {
+namespace velocity::server {
 namespace {
 
 using model::ErrorCode;
@@ -105,4 +105,4 @@ TEST(Authkeys, AreStrings) {
 }
 
 }  // namespace
-}  // namespace velocity::rest
+}  // namespace velocity::server

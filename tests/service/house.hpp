@@ -2,15 +2,21 @@
 // unless another is asked for). Included by the tests of the services.
 #pragma once
 
+#include <atomic>
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include "framework/service/accounts.hpp"
 #include "framework/service/blueprint.hpp"
 #include "framework/service/catalogs.hpp"
+#include "framework/service/contents.hpp"
+#include "framework/service/found_resources.hpp"
 #include "framework/service/machines.hpp"
+#include "framework/service/nic_guards.hpp"
 #include "framework/service/observer.hpp"
 #include "framework/service/plugin_services.hpp"
+#include "framework/service/pools.hpp"
 #include "framework/service/power.hpp"
 #include "framework/service/recovery.hpp"
 #include "framework/service/removal.hpp"
@@ -45,12 +51,16 @@ struct House {
   service::Inventory inventory{database};
   service::Passwords passwords{kCheap};
   storage::Volumes volumes{state.pool()};
-  service::PluginServices lent{volumes, state.run()};
+  service::Pools pools{inventory, volumes, state.path()};
+  using Interfaces = std::vector<network::Interface>;
+  std::atomic<std::shared_ptr<const Interfaces>> interfaces{std::make_shared<const Interfaces>()};  // that the host is made to have
+  network::MacGuard mac_guard;
+  service::PluginServices lent{volumes, state.run(), inventory, host, [this] { return *interfaces.load(); }};
   plugin::Registry registry{bundled_plugins(), lent};
   service::Observer observer{inventory};
   libvirt::Host host;
   service::Turns turns;
-  service::Blueprint blueprint{registry, host, volumes, state.nvram(), state.console_logs(), state.run()};
+  service::Blueprint blueprint{registry, host, volumes, state.nvram(), state.console_logs(), state.run(), state.machines()};
   service::Removal removal{inventory, registry, host, blueprint, volumes, turns, state.incoming()};
   service::Sessions sessions{inventory, passwords, 3600};
   service::Replies replies{inventory};
@@ -61,10 +71,19 @@ struct House {
   service::ResourceShares resource_shares{inventory};
   service::Uploads uploads{inventory, registry, volumes, state.incoming()};
   service::Machines machines{inventory, registry, blueprint, host, volumes, removal, turns};
-  service::Power power{inventory, host, turns};
+  service::NicGuards nic_guards{host, blueprint, mac_guard};
+  service::Power power{inventory, host, blueprint, nic_guards, turns};
+  service::Contents contents{inventory, volumes};
+  service::ResourceChanges resource_changes{inventory, registry, volumes, turns};
+  service::FoundResources found{inventory, registry, host};
+  service::Alterations alterations{inventory, registry, blueprint, host, volumes, removal, turns, machines};
+  service::Snapshots snapshots{inventory, registry, host, blueprint, volumes, turns};
+  service::Clones clones{inventory, registry, blueprint, host, resources, removal, turns};
+  service::Watch watch{inventory, host};
   service::Services services{inventory, registry,  sessions,        accounts, quotas,   catalogs,
-                             resources, resource_shares, uploads, machines, power};
-  service::Recovery recovery{{inventory, host, blueprint, volumes, removal, uploads, replies, power, turns, observer}};
+                             resources, resource_shares, uploads, machines, power, contents, resource_changes, pools,
+                             alterations, snapshots, clones, watch};
+  service::Recovery recovery{{inventory, host, blueprint, volumes, removal, uploads, replies, power, alterations, snapshots, clones, turns, observer, resource_changes, found, nic_guards}};
 };
 
 }  // namespace velocity::test

@@ -240,5 +240,37 @@ TEST_F(MachinesTest, ReadsOfAThousandMachinesCallNothing) {
   EXPECT_TRUE(quiet);
 }
 
+TEST_F(MachinesTest, WhatItsTypeWantsMadeIsMadeBeforeItStartsAndGoesWithIt) {
+  auto machine = wanted("cloud");
+  machine.spec = {{"cloud_init", {{"user_data", "#cloud-config\n"}}}};
+  const auto id = house_.machines.create(alice(), machine).id;
+  const auto seed = house_.state.machines() / id.text() / "seed.iso";
+  EXPECT_FALSE(std::filesystem::exists(seed));
+  change(alice(), id, MachineState::RUNNING);
+  EXPECT_EQ(std::filesystem::status(seed).permissions(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  change(alice(), id, MachineState::STOPPED, true);
+  std::filesystem::remove(seed);
+  change(alice(), id, MachineState::RUNNING);
+  EXPECT_TRUE(std::filesystem::exists(seed));
+  house_.machines.remove(alice(), id);
+  EXPECT_FALSE(std::filesystem::exists(seed.parent_path()));
+}
+
+TEST_F(MachinesTest, ConfidentialFieldsAreShownToThoseWhoMayAlterIt) {
+  auto machine = wanted("cloud");
+  machine.spec = {{"cloud_init", {{"user_data", "secret"}}}};
+  const auto id = house_.machines.create(alice(), machine).id;
+  const auto shown = [&](const Caller& caller) {
+    const bool alone = house_.machines.get(caller, id).machine->spec.contains("cloud_init");
+    EXPECT_EQ(house_.machines.list(caller, {}).machines.at(0).machine->spec.contains("cloud_init"), alone);
+    return alone;
+  };
+  EXPECT_TRUE(shown(alice()));
+  share("bob", {model::Permission::view, model::Permission::create, model::Permission::state});
+  EXPECT_FALSE(shown(bob()));
+  share("bob", {model::Permission::view, model::Permission::alter});
+  EXPECT_TRUE(shown(bob()));
+}
+
 }  // namespace
 }  // namespace velocity::service

@@ -15,7 +15,7 @@ constexpr auto kPrivate = std::filesystem::perms::owner_all;
 TEST(StateDirectory, ItsWholeLayoutIsPrivate) {
   const test::TemporaryDirectory directory;
   const StateDirectory state(directory / "state");
-  for (const auto& part : {state.path(), state.pool(), state.incoming(), state.nvram(), state.libvirt(), state.run(), state.console_logs(), state.cache()})
+  for (const auto& part : {state.path(), state.pool(), state.incoming(), state.nvram(), state.machines(), state.libvirt(), state.run(), state.console_logs(), state.cache()})
     EXPECT_EQ(std::filesystem::status(part).permissions(), kPrivate) << part;
 }
 

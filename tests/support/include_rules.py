@@ -14,9 +14,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "framework/process": (),
     "framework/plugin": ("framework/model", "framework/process", "sdk/include"),
     "framework/libvirt": ("framework/model", "framework/process"),
+    "framework/network": ("framework/model", "framework/process"),
     "framework/storage": ("framework/model", "framework/process"),
     "framework/store": ("framework/model", "framework/process"),
-    "framework/service": ("framework/model", "framework/plugin", "framework/libvirt", "framework/storage", "framework/store"),
+    "framework/service": ("framework/model", "framework/plugin", "framework/libvirt", "framework/network", "framework/storage", "framework/store"),
     "sdk/include": (),
     "sdk": ("sdk/include",),
     "sdk/tool": ("sdk/include", "framework/plugin", "framework/model"),  # it checks and tries plugins as the server does
@@ -41,6 +42,10 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "boost/beast": ("server/edge", "server/cli"),
     "boost/asio": ("server/edge", "server/cli"),
     "valijson/": ("framework/plugin",),
+    "linux/rtnetlink.h": ("framework/network",),
+    "linux/if_link.h": ("framework/network",),
+    "archive": ("framework/storage",),
+    "png.h": ("framework/libvirt",),
 }
 ONE_FILE = ("valijson/",)
 

@@ -315,9 +315,9 @@ class Server:
     def _tus(self, key: str, headers: dict) -> dict:
         return {"Tus-Resumable": "1.0.0", "Authorization": f"Bearer {key or self.root_key()}", **headers}
 
-    def machine(self, name: str, catalog: str, disks: list[str] | None = None, key: str = "", **more) -> str:
+    def machine(self, name: str, catalog: str, disks: list[str] | None = None, key: str = "", type: str = "efi", **more) -> str:
         fields = {"name": name, "catalog": catalog, "cpu_count": 1, "memory_size_mb": 128, "storage_devices": disks or [], **more}
-        return self.call("PUT", "/v/efi", fields, key=key).expect(200).json["vmid"]
+        return self.call("PUT", f"/v/{type}", fields, key=key).expect(200).json["vmid"]
 
     def state(self, vmid: str, key: str = "") -> str:
         return self.call("GET", "/v/state", key=key, vmid=vmid).expect(200).json["state"]

@@ -1,7 +1,10 @@
 """The fixtures of all Python tests; tests/conftest.py brings them in."""
 
+import os
+
 import pytest
 
+import libvirtd
 import velocity
 from world import People, World
 
@@ -15,8 +18,15 @@ def mock_server():
 
 @pytest.fixture(scope="module")
 def real_server():
-    """A server over the embedded QEMU driver, in emulation, which every machine can do. Shared by the tests of one file."""
-    with velocity.Server("--accel", "tcg") as server:
+    """A server over the embedded QEMU driver, in emulation, which every machine can do. Shared by the tests of one file.
+    With VELOCITY_TEST_LIBVIRTD set, over a libvirtd of its own instead."""
+    if not os.environ.get("VELOCITY_TEST_LIBVIRTD"):
+        with velocity.Server("--accel", "tcg") as server:
+            yield server
+        return
+    if why := libvirtd.why_impossible():
+        pytest.skip(why)
+    with libvirtd.Libvirtd() as daemon, velocity.Server("--accel", "tcg", hypervisor=daemon.uri) as server:
         yield server
 
 

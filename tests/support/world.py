@@ -61,11 +61,24 @@ class World:
             "FOREIGN-STID": lambda: self._disk("outsider"),
             "LENT-STID": lambda: self._lent(),
             "USED-STID": lambda: self._used_disk(),
+            "NICID": lambda: self._nic("user-nic", "owner"),
+            "FOREIGN-NICID": lambda: self._nic("user-nic", "outsider"),
+            "USED-NICID": lambda: self._used_nic(),
+            "KERNEL": lambda: self.server.upload(bytes(0x1FE) + b"\x55\xaa\xeb\x66HdrS" + bytes(3578), f"kernel {self.number}", self.people["owner"].group),
             "VMID": lambda: self._machine("owner", "CID"),
             "FOREIGN-VMID": lambda: self._machine("outsider", "FOREIGN-CID"),
             "RUNNING-VMID": lambda: self._running(),
             "PAUSED-VMID": lambda: self._paused(),
             "BROKEN-VMID": lambda: self._broken(),
+            "BOOT-STID": lambda: self._other_disk("boot"),
+            "SECOND-STID": lambda: self._other_disk("second"),
+            "DISKED-VMID": lambda: self.server.machine(f"disked {self.number}", self["CID"], [self["BOOT-STID"], self["SECOND-STID"]]),
+            "RUNNING-DISKED-VMID": lambda: self._started(self["DISKED-VMID"]),
+            "RAW-STID": lambda: self._other_disk("raw", format="raw"),
+            "RAW-VMID": lambda: self.server.machine(f"raw {self.number}", self["CID"], [self["RAW-STID"]]),
+            "TEMPLATE-VMID": lambda: self.server.machine(f"template {self.number}", self["CID"], [{"stid": self["BOOT-STID"], "readonly": True}]),
+            "KEPT-VMID": lambda: self._kept(),
+            "SEEN-VMID": lambda: self.server.machine(f"seen {self.number}", self["CID"], displays=[{"width": 800, "height": 600}]),
             "NAME": lambda: f"thing {self.number}",
             "TAKEN-MACHINE": lambda: self._name_of_machine(),
             "SHARED-CID": lambda: self.shared("stranger", *PERMISSIONS),
@@ -106,12 +119,32 @@ class World:
         self.server.machine(f"user of a disk {self.number}", self["CID"], [stid])
         return stid
 
+    def _nic(self, type: str, owner: str) -> str:
+        fields = {"group": self.people[owner].group, "label": f"nic {self.number} of {owner}"}
+        return self.server.call("PUT", f"/r/{type}", fields).expect(200).json["nicid"]
+
+    def _used_nic(self) -> str:
+        nicid = self._nic("file-handle-nic", "owner")
+        self.server.machine(f"user of a NIC {self.number}", self["CID"], nics=[nicid])
+        return nicid
+
     def _machine(self, owner: str, catalog: str) -> str:
         return self.server.machine(f"machine {self.number}", self[catalog])
 
     def _running(self) -> str:
-        vmid = self.server.machine(f"running {self.number}", self["CID"])
+        return self._started(self.server.machine(f"running {self.number}", self["CID"]))
+
+    def _started(self, vmid: str) -> str:
         self.server.change(vmid, "RUNNING").expect(200)
+        return vmid
+
+    def _other_disk(self, name: str, **more) -> str:
+        return self.server.disk(f"{name} {self.number}", self.people["owner"].group, **more)
+
+    def _kept(self) -> str:
+        """A machine with a disk and a snapshot that is called "before"."""
+        vmid = self.server.machine(f"kept {self.number}", self["CID"], [self["BOOT-STID"]])
+        self.server.call("PUT", "/v/snapshot", vmid=vmid, name="before").expect(200)
         return vmid
 
     def _paused(self) -> str:

@@ -61,7 +61,8 @@ typedef struct velocity_call {
   uint32_t abi_minor;
   void *context;
   void (*log)(void *context, int32_t level, velocity_text message);
-  /* volume.create {"rid","format","size_mb"}, volume.remove {"rid"}, directory.create {"rid"}, directory.remove {"rid"} (a private directory
+  /* volume.create {"rid","format","size_mb"}, volume.clone {"rid","source","linked","size_mb" (of another size than the source)}, volume.grow
+   * {"rid","size_mb"} (also while a machine runs with it), volume.remove {"rid"}, directory.create {"rid"}, directory.remove {"rid"} (a private directory
    * on the host, for sockets): all idempotent. host.interfaces {} -> {"interfaces":[{"name","mac","kind":"bridge"|"macvtap"}]}, what guests
    * may be bridged to. Fails with {"message"}. */
   velocity_status (*service)(void *context, velocity_text name, velocity_text request_json, const velocity_sink *reply);
@@ -70,20 +71,24 @@ typedef struct velocity_call {
 /* The one shape of every operation. */
 typedef velocity_status (*velocity_operation)(void *self, const velocity_call *call, velocity_text request_json, const velocity_sink *reply);
 
-/* "host" is {"arch","acceleration":"kvm"|"tcg","domain_type":"kvm"|"qemu"|"test"}.
- * "fragments" is [{"section":"os"|"cpu"|"features"|"clock"|"devices"|"extensions","xml":"<…/>"}]: libvirt domain XML; the server writes name,
+/* "host" is {"arch","acceleration":"kvm"|"tcg","domain_type":"kvm"|"qemu"|"test","privileged":whether it may do what is root's}.
+ * "fragments" is [{"section":"os"|"cpu"|"features"|"clock"|"sysinfo"|"devices"|"extensions","xml":"<…/>"}]: libvirt domain XML; the server writes name,
  * uuid, memory, vcpu, emulator, serial port, graphics, memballoon and rng itself. "extensions" are elements of our own for what libvirt has
  * no word for; docs/plugin-authors.md lists them. "spec" is an object of the type's own fields.
  * "resources": a type whose capabilities have "resources":{field:{"kind":"storage"|"nic"}} may be given the id of a resource in those fields of
  * its spec. The server looks whether the caller may use each, counts it as used, and hands over {field:{"rid","type","spec","path","head"}}:
- * its file, if it has one, and the first 4 KiB of that in base64 ("head" in validate alone, "path" in all others). */
+ * its file, if it has one, and the first 4 KiB of that in base64 ("head" in validate alone, "path" in all others).
+ * "files" is [{"name","kind","content"}]: the server makes them in vm.directory before each start, readable by the machine alone, and a fragment
+ * may name them; kind "iso9660" with {"label","entries":{name:text}}, kind "apple-smc" with {"key"}. What is in them appears nowhere else.
+ * Capabilities may have "confidential":[field]: those of a spec's fields that only who may alter the machine is shown. */
 typedef struct velocity_vm_type {
   uint64_t struct_size;
   void *self;
   velocity_operation describe;   /* {} -> {"type","title","schema" (JSON Schema draft 7),"examples":[spec],"capabilities":{}}; required */
   velocity_operation host_check; /* {"host"} -> {"available","why_not"}; default: available */
   velocity_operation validate;   /* {"spec","resources"} -> {"spec"}, normalised; default: as it is */
-  velocity_operation plan;       /* {"vm":{"vmid","name","cpu_count","memory_size_mb","displays"},"spec","resources","host"} -> {"fragments"}; required, pure */
+  velocity_operation plan;       /* {"vm":{"vmid","name","cpu_count","memory_size_mb","displays","directory"},"spec","resources","host"} -> {"fragments","files"};
+                                  required, pure */
   velocity_operation update;     /* {"old","new"}, two specs -> {"live":[path]}: the changes that a running machine follows; default: none */
   velocity_operation lifecycle;  /* {"vm":{"vmid"},"event":"created"|"started"|"stopped"|"removed"} -> {}; reserved: not called yet */
 } velocity_vm_type;

@@ -67,7 +67,7 @@ velocity_status operation(void* self, const velocity_call* call, velocity_text r
 
 inline Host host_of(const Json& request) {
   const auto host = request.value("host", Json::object());
-  return {host.value("arch", ""), host.value("acceleration", ""), host.value("domain_type", "")};
+  return {host.value("arch", ""), host.value("acceleration", ""), host.value("domain_type", ""), host.value("privileged", true)};
 }
 
 inline std::int64_t number(const Json& object, const char* field) {
@@ -124,11 +124,14 @@ Json validate(const Type& type, const Call&, const Json& request) {
 
 inline Json plan(const VmType& type, const Call&, const Json& request) {
   const auto& vm = request.at("vm");
-  PlanRequest plan{vm.value("vmid", ""), vm.value("name", ""), number(vm, "cpu_count"), number(vm, "memory_size_mb"), {},
+  PlanRequest plan{vm.value("vmid", ""), vm.value("name", ""), number(vm, "cpu_count"), number(vm, "memory_size_mb"), {}, vm.value("directory", ""),
                    request.value("spec", Json::object()), resources_of(request), host_of(request)};
   for (const auto& display : vm.value("displays", Json::array()))
     plan.displays.push_back({display.value("description", ""), number(display, "width"), number(display, "height")});
-  return json_of(type.plan(plan));
+  auto reply = json_of(type.plan(plan));
+  auto& files = reply["files"] = Json::array();
+  for (auto& [name, kind, content] : type.files(plan)) files.push_back({{"name", name}, {"kind", kind}, {"content", std::move(content)}});
+  return reply;
 }
 
 inline Json create(const ResourceType& type, const Call& call, const Json& request) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace velocity {
@@ -17,6 +18,7 @@ struct Host {
   std::string arch;          // x86_64
   std::string acceleration;  // kvm or tcg
   std::string domain_type;   // kvm, qemu or test
+  bool privileged = true;    // whether the hypervisor may do what is root's, such as making taps
 };
 
 struct Description {
@@ -24,7 +26,7 @@ struct Description {
   std::string title;
   Json schema;        // JSON Schema draft 7 of the type's own fields
   Json examples = Json::array();
-  Json capabilities = Json::object();  // {"resources": {"kernel": {"kind": "storage"}}}: the fields that name resources; others as the types say
+  Json capabilities = Json::object();  // {"resources": {"kernel": {"kind": "storage"}}}: the fields that name resources; "confidential": ["cloud_init"]: those that only who may alter is shown
 };
 
 struct Availability {
@@ -32,10 +34,24 @@ struct Availability {
   std::string why_not = {};  // a sentence for people
 };
 
-// A piece of libvirt domain XML for one section: os, cpu, features, clock, devices or extensions. Write it with xml.hpp.
+// A piece of libvirt domain XML for one section: os, cpu, features, clock, sysinfo, devices or extensions. Write it with xml.hpp.
 struct Fragment {
   std::string section;
   std::string xml;
+};
+
+// A file that the server makes for a machine, anew before each start, in PlanRequest::directory; a fragment may name it there.
+struct File {
+  std::string name;  // lower-case letters, digits, '.' and '-'
+  std::string kind;
+  Json content;
+
+  // A CD image with these texts in its root.
+  static File iso9660(std::string name, std::string label, const std::map<std::string, std::string>& entries) {
+    return {std::move(name), "iso9660", {{"label", std::move(label)}, {"entries", entries}}};
+  }
+  // What the extension <appleSmc config='…'/> reads: the key stays out of the domain's XML, of command lines and of logs.
+  static File apple_smc(std::string name, std::string key) { return {std::move(name), "apple-smc", {{"key", std::move(key)}}}; }
 };
 
 struct Display {
@@ -56,6 +72,7 @@ struct PlanRequest {
   std::string vmid, name;
   std::int64_t cpu_count = 0, memory_size_mb = 0;
   std::vector<Display> displays;
+  std::string directory;  // the machine's own, see File
   Json spec;
   Resources resources;
   Host host;
@@ -113,6 +130,7 @@ class VmType {
   virtual Json validate(const Json& spec, const Resources&) const { return validate(spec); }
   virtual Json validate(const Json& spec) const { return spec; }  // the spec that is stored; throws Invalid
   virtual std::vector<Fragment> plan(const PlanRequest&) const = 0;
+  virtual std::vector<File> files(const PlanRequest&) const { return {}; }
   // The paths of those fields whose change a running machine follows at once; "/" and the field's name.
   virtual std::vector<std::string> live_changes(const Json& /*old_spec*/, const Json& /*new_spec*/) const { return {}; }
 };

@@ -31,7 +31,7 @@ static velocity_status unsupported(void *self, const velocity_call *call, veloci
   return VELOCITY_UNSUPPORTED;
 }
 
-static const velocity_resource_type type = {sizeof type, 0, describe, 0, unsupported, 0, 0, 0, 0, attach, 0};
+static const velocity_resource_type type = {sizeof type, 0, describe, 0, unsupported, 0, 0, 0, 0, attach, 0, 0};
 static const velocity_resource_type *const types[] = {&type};
 
 velocity_status velocity_plugin_entry_v1(const velocity_call *call, velocity_plugin *plugin, const velocity_sink *reply) {

@@ -5,6 +5,7 @@
 //   GUEST_BRIEF    switches itself off two seconds after it started
 //   GUEST_CHATTY   writes numbered lines without end
 //   GUEST_CRASH    triple-faults two seconds after it started
+// It says before that what it finds of a TPM (asked through the firmware) and of Apple's system management controller: the sum of its key.
 // On the serial line it obeys single characters: p prints pong, q switches off, r resets; anything else is echoed.
 
 typedef unsigned char u8;
@@ -53,6 +54,8 @@ typedef struct {
   u8 header[24];
   void* services[29];  // up to SetWatchdogTimer
   u64 (*set_watchdog)(u64 seconds, u64 code, u64 size, u16* data);
+  void* more_services[7];  // up to LocateProtocol
+  u64 (*locate_protocol)(const u64 guid[2], void* registration, void** protocol);
 } BootServices;
 typedef struct {
   u8 header[24];
@@ -93,6 +96,49 @@ static int find_power(const SystemTable* system, PowerPorts* ports) {
   return 1;
 }
 
+// TCG EFI Protocol Specification 1.0, section 6.4: the size that we know, and whether a TPM answers.
+typedef struct {
+  u8 size, others[15], present, more[19];
+} TpmCapability;
+typedef struct Tcg2 {
+  u64 (*get_capability)(const struct Tcg2* self, TpmCapability* capability);
+} Tcg2;
+
+static void tell_of_tpm(const SystemTable* system) {
+  static const u64 kTcg2[2] = {0x42be7455607f766cULL, 0x0f72b26dd7e40b93ULL};
+  void* found = 0;
+  TpmCapability capability = {.size = sizeof capability};
+  if (system->boot->locate_protocol(kTcg2, 0, &found) != 0 || !found) return;
+  const Tcg2* tcg2 = found;
+  if (tcg2->get_capability(tcg2, &capability) == 0 && capability.present) say("guest: a TPM answers\r\n");
+}
+
+// Apple's system management controller, "APP0001" as ACPI packs it (6.5, section 19.3.4), anywhere among the devices of the DSDT.
+static int has_apple_smc(const u8* fadt) {
+  const u8* dsdt = (const u8*)(u64)read32(fadt + 40);
+  for (u32 at = 36; at + 4 <= read32(dsdt + 4); ++at)
+    if (read32(dsdt + at) == 0x01001006) return 1;
+  return 0;
+}
+
+// Reads the two halves of its key and says their sum (FNV-1a), never the key. Ports as in Linux's applesmc.c.
+static void tell_of_apple_smc(const SystemTable* system) {
+  enum { kData = 0x300, kCommand = 0x304, kRead = 0x10, kHalf = 32 };
+  const u8* fadt = find_fadt(system);
+  if (!fadt || !has_apple_smc(fadt)) return;
+  u64 sum = 0xcbf29ce484222325ULL;
+  for (u8 half = '0'; half <= '1'; ++half) {
+    const u8 name[4] = {'O', 'S', 'K', half};
+    out8(kCommand, kRead);
+    for (int i = 0; i < 4; ++i) out8(kData, name[i]);
+    out8(kData, kHalf);
+    for (int i = 0; i < kHalf; ++i) sum = (sum ^ in8(kData)) * 0x100000001b3ULL;
+  }
+  say("guest: APP0001 with a key whose sum is ");
+  say_number(sum);
+  say("\r\n");
+}
+
 static void power_off(const PowerPorts* ports) {
   say("guest: powering off\r\n");
   out16(ports->control, kSleepNow);  // QEMU's S5 has sleep type 0
@@ -121,6 +167,8 @@ u64 efi_main(void* image, const SystemTable* system) {
   if (!find_power(system, &ports)) say("guest: no ACPI\r\n");
   out16(ports.enable, kPowerButton);
   out16(ports.status, kPowerButton);
+  tell_of_tpm(system);
+  tell_of_apple_smc(system);
   say("VELOCITY-GUEST-READY\r\n");
   for (u64 ticks = 0;; ++ticks) {
     __asm__ volatile("sti; hlt");  // until the firmware's timer, 100 times a second

@@ -1,4 +1,5 @@
-// From what a client sent to one JSON object: body, form, query string, and the credential among them. Included by the guard.
+// From what a client sent to one JSON object: body, form, query string, and the credential among them. Included by
+// the guard, and by what the edge serves itself.
 #pragma once
 
 #include <string>
@@ -6,7 +7,7 @@
 
 #include "framework/model/json.hpp"
 
-namespace velocity::rest {
+namespace velocity::server {
 
 using model::Json;
 
@@ -27,4 +28,4 @@ std::string take_authkey(Json& fields, std::string_view authorization);
 // An authkey in a URL ends up in histories and logs: request_invalid.
 void refuse_authkey_in_query(const Json& query);
 
-}  // namespace velocity::rest
+}  // namespace velocity::server

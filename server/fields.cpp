@@ -1,4 +1,4 @@
-#include "server/rest/fields.hpp"
+#include "server/fields.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -9,7 +9,7 @@
 
 #include "framework/model/error.hpp"
 
-namespace velocity::rest {
+namespace velocity::server {
 namespace {
 
 using model::Error;
@@ -129,4 +129,4 @@ void refuse_authkey_in_query(const Json& query) {
     throw Error(std::vector<Problem>{{"/authkey", "must not stand in the URL: send it in the body or as \"Authorization: Bearer\""}});
 }
 
-}  // namespace velocity::rest
+}  // namespace velocity::server

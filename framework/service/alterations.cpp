@@ -1,0 +1,263 @@
+#include "framework/service/alterations.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "framework/service/access.hpp"
+#include "framework/service/kept_disks.hpp"
+#include "framework/service/machine_checks.hpp"
+#include "framework/service/machine_document.hpp"
+#include "framework/service/references.hpp"
+#include "framework/service/removal.hpp"
+
+namespace velocity::service {
+namespace {
+
+using model::Error;
+using model::ErrorCode;
+using model::Json;
+using model::Machine;
+using model::MachineId;
+using model::MachineState;
+using model::Permission;
+using model::ResourceKind;
+
+constexpr const char* kTarget = "target";  // in the journal: the row that is gone back to
+
+template <class T, class Value>
+void assign(T& field, const std::optional<Value>& value) {
+  if (value) field = *value;
+}
+
+// A NIC that stays keeps its address unless it is given another.
+void keep_addresses(const std::vector<model::Attachment>& old, std::vector<model::Attachment>& nics) {
+  for (auto& nic : nics)
+    for (const auto& before : old)
+      if (before.resource == nic.resource && before.options.contains("mac_address") && !nic.options.contains("mac_address"))
+        nic.options["mac_address"] = before.options.at("mac_address");
+}
+
+bool same(const std::vector<model::Attachment>& a, const std::vector<model::Attachment>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const auto& left, const auto& right) { return left.resource == right.resource && left.options == right.options; });
+}
+
+bool same(const std::vector<model::Display>& a, const std::vector<model::Display>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& left, const auto& right) {
+    return left.description == right.description && left.width == right.width && left.height == right.height;
+  });
+}
+
+// Each field that differs: whether it takes effect without the guest's noticing. Devices are judged by the plan.
+std::map<std::string, bool> differences(const Machine& old, const Machine& wanted, const plugin::VmType& type) {
+  std::map<std::string, bool> changes;
+  if (old.name != wanted.name) changes["name"] = true;
+  if (old.catalog != wanted.catalog) changes["catalog"] = true;
+  if (old.autostart != wanted.autostart) changes["autostart"] = true;
+  if (old.cpu_count != wanted.cpu_count) changes["cpu_count"] = false;
+  if (old.memory_mb != wanted.memory_mb) changes["memory_size_mb"] = false;
+  if (old.rosetta != wanted.rosetta) changes["rosetta"] = false;
+  if (!same(old.displays, wanted.displays)) changes["displays"] = false;
+  if (!same(old.storage, wanted.storage)) changes["storage_devices"] = false;
+  if (!same(old.nics, wanted.nics)) changes["nics"] = false;
+  if (old.spec == wanted.spec) return changes;
+  const auto live = type.live_changes(old.spec, wanted.spec);
+  for (const auto* spec : {&old.spec, &wanted.spec})
+    for (const auto& [field, value] : spec->items())
+      if (old.spec.value(field, Json()) != wanted.spec.value(field, Json())) changes[field] = std::find(live.begin(), live.end(), "/" + field) != live.end();
+  return changes;
+}
+
+void add_missing(std::vector<model::Attachment>& list, const std::vector<model::Attachment>& more) {
+  for (const auto& attachment : more)
+    if (std::none_of(list.begin(), list.end(), [&](const auto& entry) { return entry.resource == attachment.resource; })) list.push_back(attachment);
+}
+
+// The row while the change is under way: nobody else is given what either of the two has.
+Machine between(const Machine& old, const Machine& wanted) {
+  Machine row = old;
+  row.name = wanted.name;
+  row.catalog = wanted.catalog;
+  row.cpu_count = std::max(old.cpu_count, wanted.cpu_count);
+  row.memory_mb = std::max(old.memory_mb, wanted.memory_mb);
+  row.parts = wanted.parts;
+  add_missing(row.storage, wanted.storage);
+  add_missing(row.nics, wanted.nics);
+  row.altering = {{kTarget, document_of(old)}};
+  return row;
+}
+
+// A disk of which a snapshot keeps a state stays where the snapshot can be gone back to.
+void check_snapshots(const Picture& picture, const Machine& now, const Machine& wanted) {
+  picture.snapshot_names.visit_from({now.id, ""}, [&](const Picture::SnapshotName& key, const auto& id) {
+    if (key.first != now.id) return false;
+    for (const auto& disk : kept_disks(picture, *picture.snapshots.find(*id)))
+      if (std::none_of(wanted.storage.begin(), wanted.storage.end(), [&](const auto& attachment) { return attachment.resource == disk->id; }))
+        throw Error(ErrorCode::resource_in_use,
+                    fmt::format("The snapshot \"{}\" keeps a state of the disk {}. Remove the snapshot first", key.second, disk->id.text()))
+            .with("rid", disk->id.text());
+    return true;
+  });
+}
+
+bool is_stopped(const Picture& picture, MachineId id) {
+  const auto observation = picture.observations.find(id);
+  return !observation || observation->seen.state == MachineState::STOPPED;
+}
+
+}  // namespace
+
+Alterations::Alterations(Inventory& inventory, const plugin::Registry& registry, const Blueprint& blueprint, libvirt::Host& host,
+                         const storage::Volumes& volumes, Removal& removal, Turns& turns, const Machines& machines)
+    : inventory_(inventory),
+      registry_(registry),
+      blueprint_(blueprint),
+      host_(host),
+      volumes_(volumes),
+      removal_(removal),
+      turns_(turns),
+      machines_(machines) {}
+
+Machine Alterations::planned(const Machine& now, const MachineChange& change) const {
+  Machine wanted = now;
+  assign(wanted.name, change.name);
+  assign(wanted.catalog, change.catalog);
+  assign(wanted.cpu_count, change.cpu_count);
+  assign(wanted.memory_mb, change.memory_mb);
+  assign(wanted.displays, change.displays);
+  assign(wanted.storage, change.storage);
+  assign(wanted.nics, change.nics);
+  assign(wanted.autostart, change.autostart);
+  assign(wanted.rosetta, change.rosetta);
+  keep_addresses(now.nics, wanted.nics);
+  for (const auto& [field, value] : change.own.items()) {
+    if (value.is_null()) wanted.spec.erase(field);
+    else wanted.spec[field] = value;
+  }
+  if (!change.own.empty()) wanted.parts = read_references(get_vm_type(registry_, now).info(), wanted.spec);
+  give_addresses(wanted.nics);
+  return wanted;
+}
+
+Altered Alterations::alter(const Caller& caller, MachineId id, const MachineChange& change) {
+  Access(*inventory_.picture(), caller).machine(id, Permission::alter);
+  removal_.require_hypervisor();
+  const auto turn = turns_.take(id.uuid());
+  settle(id);
+  const auto before = inventory_.picture();
+  const auto now = Access(*before, caller).machine(id, Permission::alter);
+  if (!now->altering.is_null())
+    throw Error(ErrorCode::machine_busy, "An earlier change of this is still being taken back. Stop the machine, or try again later");
+
+  const auto& type = get_vm_type(registry_, *now);
+  Machine wanted = planned(*now, change);
+  check_alteration(registry_, *before, caller, *now, wanted);
+  check_boot_order(wanted);
+  check_snapshots(*before, *now, wanted);
+  if (!change.own.empty()) wanted.spec = type.validate(wanted.spec, with_heads(*before, wanted.parts, volumes_));
+  Altered altered;
+  altered.changes = differences(*now, wanted, type);
+  if (wanted.rosetta && !now->rosetta) altered.warnings.emplace_back(kNoRosetta);
+  if (!altered.changes.empty()) {
+    const auto xml = blueprint_.domain_xml(*before, wanted);
+    LivePlan plan;
+    const bool devices = altered.changes.count("storage_devices") + altered.changes.count("nics") > 0;
+    if (devices && !is_stopped(*before, id)) {
+      const auto old_xml = blueprint_.domain_xml(*before, *now);
+      plan = plan_live(blueprint_.devices(*before, *now), blueprint_.devices(*before, wanted), host_.devices(id), libvirt::boots_a_kernel(old_xml), true);
+      for (const auto& [field, kind] : {std::pair("storage_devices", ResourceKind::storage), std::pair("nics", ResourceKind::nic)})
+        if (const auto changed = altered.changes.find(field); changed != altered.changes.end()) changed->second = plan.next_start.count(kind) == 0;
+    }
+    commit_intent(caller, *now, wanted);
+    try {
+      host_.define(xml);
+      carry_out(wanted, plan, altered);
+      commit_outcome(wanted);
+    } catch (const Error& error) {
+      // After a timeout nobody knows what has happened: the recovery looks when it is known.
+      if (error.code() != ErrorCode::hypervisor_timeout) settle(id);
+      throw;
+    }
+  }
+  const auto after = inventory_.picture();
+  altered.view = machines_.view(*after, Access(*after, caller), after->machines.find(id));
+  return altered;
+}
+
+void Alterations::commit_intent(const Caller& caller, const Machine& now, const Machine& wanted) {
+  inventory_.change([&](Change& change) {
+    const auto row = change.picture().machines.find(now.id);
+    if (!row || row->phase != model::Phase::ready) throw machine_not_found(now.id);
+    check_alteration(registry_, change.picture(), caller, *row, wanted);
+    change.put(between(*row, wanted));
+  });
+}
+
+void Alterations::commit_outcome(Machine row) {
+  row.altering = nullptr;
+  inventory_.change([&](Change& change) {
+    // It may have been marked for removal meanwhile, alone or with its catalog.
+    const auto current = change.picture().machines.find(row.id);
+    if (!current || current->phase != model::Phase::ready) throw machine_not_found(row.id);
+    change.put(row);
+  });
+}
+
+void Alterations::carry_out(const Machine& wanted, const LivePlan& plan, Altered& altered) {
+  for (const auto& step : plan.steps) {
+    if (do_step(wanted.id, step, altered)) continue;
+    altered.changes[step.kind == ResourceKind::storage ? "storage_devices" : "nics"] = false;
+  }
+}
+
+// False: it comes with the next start. Throws machine_running for what cannot be taken out, or what the connection to the hypervisor makes impossible.
+bool Alterations::do_step(MachineId id, const LiveStep& step, Altered& altered) {
+  const auto lost = [](const Error& error) {
+    return error.code() == ErrorCode::hypervisor_unavailable || error.code() == ErrorCode::hypervisor_timeout;
+  };
+  try {
+    switch (step.action) {
+      case LiveStep::Action::attach: host_.attach_device(id, step.xml); return true;
+      case LiveStep::Action::change_medium: host_.update_device(id, step.xml); return true;
+      case LiveStep::Action::detach:
+        if (host_.detach_device(id, step.device)) return true;
+        throw detach_refused(step.resource, "The guest does not let it go");
+    }
+  } catch (const Error& error) {
+    if (lost(error) || error.code() == ErrorCode::machine_running) throw;
+    if (step.action != LiveStep::Action::attach) {
+      spdlog::warn("taking the resource {} out of the running machine {} failed: {}", step.resource.text(), id.text(), error.what());
+      throw detach_refused(step.resource, "The hypervisor says no");
+    }
+    altered.warnings.push_back(fmt::format("{}: it could not be plugged in now and is there at the next start ({})", step.resource.text(), error.detail()));
+  }
+  return false;
+}
+
+void Alterations::settle(MachineId id) {
+  const auto picture = inventory_.picture();
+  const auto row = picture->machines.find(id);
+  if (!row || row->phase != model::Phase::ready || !row->altering.is_object() || !row->altering.contains(kTarget)) return;
+  Machine target = *row;
+  try {
+    restore_all(target, row->altering.at(kTarget));
+    // Its old name was free meanwhile. The new one is its own in any case.
+    if (const auto other = picture->machine_names.find({target.catalog, target.name}); other && *other != id) {
+      target.catalog = row->catalog;
+      target.name = row->name;
+    }
+    host_.define(blueprint_.domain_xml(*picture, target));
+    if (!is_stopped(*picture, id)) {
+      const auto plan = plan_live(blueprint_.devices(*picture, *row), blueprint_.devices(*picture, target), host_.devices(id), false, false);
+      Altered ignored;
+      for (const auto& step : plan.steps) do_step(id, step, ignored);
+    }
+    commit_outcome(std::move(target));
+  } catch (const std::exception& error) {
+    spdlog::warn("an alteration of the virtual machine {} is left to be taken back later: {}", id.text(), error.what());
+  }
+}
+
+}  // namespace velocity::service

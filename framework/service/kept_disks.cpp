@@ -1,0 +1,43 @@
+#include "framework/service/kept_disks.hpp"
+
+#include <fmt/format.h>
+
+#include "framework/service/machine_checks.hpp"
+#include "framework/service/machine_document.hpp"
+
+namespace velocity::service {
+namespace {
+
+using model::Error;
+using model::ErrorCode;
+
+bool is_qcow2(const model::Resource& resource) {
+  const auto format = resource.spec.find("format");
+  return format != resource.spec.end() && *format == "qcow2";
+}
+
+model::Machine machine_then(const model::Snapshot& snapshot) {
+  model::Machine machine;
+  restore_make(machine, snapshot.row);
+  return machine;
+}
+
+}  // namespace
+
+std::vector<std::shared_ptr<const model::Resource>> kept_disks(const Picture& picture, const model::Snapshot& snapshot) {
+  std::vector<std::shared_ptr<const model::Resource>> disks;
+  for (const auto& attachment : machine_then(snapshot).storage)
+    if (auto disk = picture.resources.find(attachment.resource); disk && writes(*disk, attachment)) disks.push_back(std::move(disk));
+  return disks;
+}
+
+void require_snapshots(const Picture& picture, const model::Machine& machine) {
+  for (const auto& attachment : machine.storage) {
+    const auto disk = picture.resources.find(attachment.resource);
+    if (disk && writes(*disk, attachment) && !is_qcow2(*disk))
+      throw Error(ErrorCode::snapshot_impossible, fmt::format("The disk {} is not in the format qcow2, which alone can hold snapshots", disk->id.text()))
+          .with("rid", disk->id.text());
+  }
+}
+
+}  // namespace velocity::service

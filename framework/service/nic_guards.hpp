@@ -1,0 +1,42 @@
+// Starts machines whose NICs are bridged to the host's network so that their guests never send from another's address. Included by the power
+// service and the recovery.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "framework/libvirt/host.hpp"
+#include "framework/network/mac_guard.hpp"
+#include "framework/service/blueprint.hpp"
+#include "framework/service/inventory.hpp"
+
+namespace velocity::service {
+
+// Guards are needed where we run the hypervisor ourselves; a libvirtd filters by what stands in the domain. Thread-safe; the caller holds the
+// machine's turn. Errors: as the Host's, network_failed when a guard cannot be placed (the guest does not run then),
+// resource_gone with the `rid`.
+class NicGuards {
+ public:
+  NicGuards(libvirt::Host& host, const Blueprint& blueprint, const network::MacGuard& guard);
+
+  static bool concerns(const Picture& picture, const model::Machine& machine);  // whether it has a NIC that was found on the host
+
+  void start(const Picture& picture, const model::Machine& machine);  // instead of Host::start()
+  void resume(const model::Machine& machine);                         // instead of Host::resume()
+
+  // Guards that somebody has taken away are put back for all running machines, those of stopped ones are taken away.
+  void renew(const Picture& picture);
+
+ private:
+  void place(model::MachineId id);
+
+  libvirt::Host& host_;
+  const Blueprint& blueprint_;
+  const network::MacGuard& guard_;
+  std::mutex mutex_;
+  std::map<model::MachineId, std::vector<std::string>> placed_;  // names of devices
+};
+
+}  // namespace velocity::service

@@ -1,0 +1,27 @@
+#include "framework/service/snapshot_effects.hpp"
+
+#include "framework/service/firmware_variables.hpp"
+#include "framework/service/kept_disks.hpp"
+#include "framework/service/volume_use.hpp"
+
+namespace velocity::service {
+
+void SnapshotEffects::take(const Picture& picture, const model::Snapshot& snapshot) const {
+  copy_variables(blueprint_.files(snapshot.machine).nvram, blueprint_.variables(snapshot.id));
+  for (const auto& disk : kept_disks(picture, snapshot)) volumes_.snapshot_take(chain_of(picture, disk->id), snapshot.id.uuid());
+}
+
+std::map<model::ResourceId, std::int64_t> SnapshotEffects::go_back(const Picture& picture, const model::Snapshot& snapshot) const {
+  std::map<model::ResourceId, std::int64_t> sizes;
+  for (const auto& disk : kept_disks(picture, snapshot))
+    sizes[disk->id] = volumes_.snapshot_apply(chain_of(picture, disk->id), snapshot.id.uuid()).virtual_size;
+  copy_variables(blueprint_.variables(snapshot.id), blueprint_.files(snapshot.machine).nvram);
+  return sizes;
+}
+
+void SnapshotEffects::remove(const Picture& picture, const model::Snapshot& snapshot) const {
+  for (const auto& disk : kept_disks(picture, snapshot)) volumes_.snapshot_remove(chain_of(picture, disk->id), snapshot.id.uuid());
+  remove_variables(blueprint_.variables(snapshot.id));
+}
+
+}  // namespace velocity::service

@@ -1,0 +1,35 @@
+// PATCH /v: altering a machine that exists.
+#include "framework/service/alterations.hpp"
+#include "server/rest/machine_request.hpp"
+#include "server/rest/tables.hpp"
+#include "server/rest/wire.hpp"
+
+namespace velocity::rest {
+namespace {
+
+using model::FieldReader;
+
+Answer alter(const service::Services& services, Request& request) {
+  FieldReader fields(request.fields);
+  const auto vmid = fields.require("vmid", fields.id<model::MachineId>("vmid"));
+  fields.finish();
+  const auto machine = services.inventory.picture()->machines.find(vmid);
+  const auto* type = machine ? services.registry.find_vm_type(machine->type) : nullptr;
+  const auto altered = services.alterations.alter(request.caller(), vmid, read_machine_change(request.fields, type));
+  Json answer = to_json(altered.view);
+  auto& changes = answer["changes"] = Json::object();
+  for (const auto& [field, live] : altered.changes) changes[field] = live ? "live" : "next_start";
+  if (!altered.warnings.empty()) answer["warnings"] = altered.warnings;
+  return Answer::json(answer);
+}
+
+}  // namespace
+
+std::vector<Route> alterations_routes(service::Services services) {
+  return {
+      {Method::patch, "/v", Credential::caller, "Alter a virtual machine: any field of its creation", "alter; create, where it is moved to another catalog",
+       [services](Request& request) { return alter(services, request); }},
+  };
+}
+
+}  // namespace velocity::rest

@@ -1,0 +1,125 @@
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <thread>
+
+#include "framework/service/clones.hpp"
+#include "tests/service/house.hpp"
+#include "tests/service/refusal.hpp"
+
+namespace velocity::service {
+namespace {
+
+using model::ErrorCode;
+using model::MachineState;
+using test::member;
+using test::refusal;
+using test::refusal_of;
+
+class MachineClonesTest : public testing::Test {
+ protected:
+  MachineClonesTest() {
+    house_.accounts.create_root("root-password");
+    for (const auto* name : {"alice", "bob"}) house_.accounts.create_user(root(), name, "password-1", {});
+    catalog_ = house_.catalogs.create(root(), alice().user().own_group, "c");
+    house_.host.facts();
+    for (int i = 0; i < 500 && house_.recovery.rounds() == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    disk_ = house_.resources.create(alice(), "disk-image", alice().user().own_group, "disk", {{"size_mb", 1}})->id;
+  }
+  ~MachineClonesTest() override { house_.catalogs.remove(root(), catalog_); }
+
+  Caller root() { return house_.caller("root"); }
+  Caller alice() { return house_.caller("alice"); }
+  Caller bob() { return house_.caller("bob"); }
+  model::MachineId make(nlohmann::json options = nlohmann::json::object()) {
+    model::Machine wanted;
+    wanted.name = "web";
+    wanted.catalog = catalog_;
+    wanted.type = "efi";
+    wanted.cpu_count = 2;
+    wanted.memory_mb = 64;
+    wanted.autostart = true;
+    wanted.storage = {{disk_, std::move(options)}};
+    return house_.machines.create(alice(), wanted).id;
+  }
+  CloneWish wish(model::MachineId source, bool linked = false) { return {source, "copy", catalog_, linked}; }
+  model::Machine row(model::MachineId id) { return *house_.inventory.picture()->machines.find(id); }
+  std::size_t resources() { return house_.inventory.picture()->resources.size(); }
+
+  test::TemporaryDirectory directory_;
+  test::House house_{directory_ / "state"};
+  model::CatalogId catalog_;
+  model::ResourceId disk_;
+};
+
+TEST_F(MachineClonesTest, ACloneHasItsOwnDiskAndVariablesAndDoesNotStartByItself) {
+  const auto source = make();
+  std::ofstream(house_.blueprint.files(source).nvram) << "variables";
+  const auto id = house_.clones.clone(alice(), wish(source)).id;
+  const auto copy = row(id);
+  EXPECT_EQ(copy.name, "copy");
+  EXPECT_EQ(copy.cpu_count, 2);
+  EXPECT_FALSE(copy.autostart);
+  EXPECT_TRUE(copy.altering.is_null());
+  ASSERT_EQ(copy.storage.size(), 1U);
+  EXPECT_NE(copy.storage[0].resource, disk_);
+  EXPECT_TRUE(house_.volumes.exists(copy.storage[0].resource));
+  EXPECT_TRUE(std::filesystem::exists(house_.blueprint.files(id).nvram));
+  EXPECT_NE(house_.host.domain_xml(id).find(copy.storage[0].resource.text()), std::string::npos);
+}
+
+TEST_F(MachineClonesTest, ALinkedCloneOfATemplateHoldsOnlyWhatDiffersAndIsWritten) {
+  const auto copy = row(house_.clones.clone(alice(), wish(make({{"readonly", true}}), true)).id);
+  ASSERT_EQ(copy.storage.size(), 1U);
+  EXPECT_FALSE(copy.storage[0].options.contains("readonly"));
+  EXPECT_EQ(house_.inventory.picture()->resources.find(copy.storage[0].resource)->base, disk_);
+}
+
+TEST_F(MachineClonesTest, ALinkedCloneOfADiskThatIsWrittenIsRefusedAndLeavesNothing) {
+  const auto source = make();
+  const auto before = resources();
+  EXPECT_EQ(refusal([&] { house_.clones.clone(alice(), wish(source, true)); }), ErrorCode::resource_in_use);
+  EXPECT_EQ(resources(), before);
+  EXPECT_EQ(house_.inventory.picture()->machines.size(), 1U);
+}
+
+TEST_F(MachineClonesTest, ARunningMachineIsNotCloned) {
+  const auto source = make();
+  house_.power.change(alice(), source, {MachineState::RUNNING, false, std::chrono::seconds(0)});
+  EXPECT_EQ(member(refusal_of([&] { house_.clones.clone(alice(), wish(source)); }), "vmid"), source.text());
+  EXPECT_EQ(refusal([&] { house_.clones.clone(alice(), wish(source)); }), ErrorCode::machine_running);
+}
+
+TEST_F(MachineClonesTest, WhoClonesNeedsToSeeTheMachineAndItsDiskAndToCreate) {
+  const auto source = make();
+  EXPECT_EQ(refusal([&] { house_.clones.clone(bob(), wish(source)); }), ErrorCode::machine_not_found);
+  model::Permissions view;
+  view.set(model::Permission::view, true);
+  const auto share = [&] { house_.catalogs.share(root(), catalog_, {bob().user().own_group, view}); };
+  share();
+  EXPECT_EQ(refusal([&] { house_.clones.clone(bob(), wish(source)); }), ErrorCode::catalog_denied);
+  view.set(model::Permission::create, true);
+  share();
+  EXPECT_EQ(refusal([&] { house_.clones.clone(bob(), wish(source)); }), ErrorCode::resource_not_found) << "what is in the disk is not his to see";
+  EXPECT_EQ(house_.inventory.picture()->machines.size(), 1U);
+}
+
+TEST_F(MachineClonesTest, ACloneThatWasCutShortIsTakenBackWithItsDisks) {
+  const auto source = make();
+  const auto made = house_.resources.create(alice(), "disk-image", alice().user().own_group, "made for the clone", {{"size_mb", 1}})->id;
+  auto half = row(source);
+  half.id = model::MachineId::random();
+  half.name = "half";
+  half.storage.clear();
+  half.phase = model::Phase::creating;
+  half.altering = {{"disks", nlohmann::json::array({made.text(), model::ResourceId::random().text()})}};
+  house_.inventory.change([&](Change& change) { change.put(half); });
+  house_.clones.settle(half.id);
+  house_.removal.carry_out(house_.removal.left_over());
+  EXPECT_FALSE(house_.inventory.picture()->resources.find(made));
+  EXPECT_FALSE(house_.inventory.picture()->machines.find(half.id));
+  EXPECT_FALSE(house_.volumes.exists(made));
+}
+
+}  // namespace
+}  // namespace velocity::service

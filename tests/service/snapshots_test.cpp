@@ -1,0 +1,155 @@
+#include "framework/service/snapshots.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <thread>
+
+#include "framework/service/machine_document.hpp"
+#include "tests/service/house.hpp"
+#include "tests/service/refusal.hpp"
+
+namespace velocity::service {
+namespace {
+
+using model::ErrorCode;
+using model::Phase;
+using test::refusal;
+
+// On libvirt's test driver machines are pretended; their disks are real.
+class SnapshotsTest : public testing::Test {
+ protected:
+  SnapshotsTest() {
+    house_.accounts.create_root("root-password");
+    catalog_ = house_.catalogs.create(root(), model::kRootGroup, "c");
+    house_.host.facts();
+    // What the tests leave half-done is for them to settle, not for the recovery's first round.
+    for (int i = 0; i < 500 && house_.recovery.rounds() == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    disk_ = house_.resources.create(root(), "disk-image", model::kRootGroup, "disk", {{"size_mb", 1}})->id;
+    model::Machine wanted;
+    wanted.name = "web";
+    wanted.catalog = catalog_;
+    wanted.type = "efi";
+    wanted.cpu_count = 1;
+    wanted.memory_mb = 64;
+    wanted.storage = {{disk_}};
+    id_ = house_.machines.create(root(), wanted).id;
+  }
+  ~SnapshotsTest() override { house_.catalogs.remove(root(), catalog_); }
+
+  Caller root() { return house_.caller("root"); }
+  model::Machine row() { return *house_.inventory.picture()->machines.find(id_); }
+  std::size_t in_disk() { return house_.volumes.snapshots(disk_).size(); }
+  std::filesystem::path variables() { return house_.blueprint.files(id_).nvram; }
+  void write_variables(const std::string& text) { std::ofstream(variables()) << text; }
+  std::string read_variables() {
+    std::ifstream in(variables());
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  void alter_cpus(int count) {
+    MachineChange change;
+    change.cpu_count = count;
+    house_.alterations.alter(root(), id_, change);
+  }
+
+  test::TemporaryDirectory directory_;
+  test::House house_{directory_ / "state"};
+  model::CatalogId catalog_;
+  model::ResourceId disk_;
+  model::MachineId id_;
+};
+
+TEST_F(SnapshotsTest, OneThatIsTakenIsInTheDiskAndInTheList) {
+  const auto snapshot = house_.snapshots.take(root(), id_, "before");
+  EXPECT_FALSE(snapshot->memory);
+  EXPECT_EQ(in_disk(), 1U);
+  ASSERT_EQ(house_.snapshots.list(root(), id_).size(), 1U);
+  EXPECT_EQ(house_.snapshots.list(root(), id_)[0]->name, "before");
+  EXPECT_EQ(refusal([&] { house_.snapshots.take(root(), id_, "before"); }), ErrorCode::snapshot_name_taken);
+}
+
+TEST_F(SnapshotsTest, GoingBackBringsTheVariablesAndWhatTheMachineWasMadeOf) {
+  write_variables("old");
+  house_.snapshots.take(root(), id_, "before");
+  write_variables("new");
+  alter_cpus(4);
+  house_.snapshots.revert(root(), id_, "before");
+  EXPECT_EQ(read_variables(), "old");
+  EXPECT_EQ(row().cpu_count, 1);
+  EXPECT_NE(house_.host.domain_xml(id_).find(">1</vcpu>"), std::string::npos);
+}
+
+TEST_F(SnapshotsTest, GoingBackToBeforeTheFirstStartForgetsTheVariables) {
+  house_.snapshots.take(root(), id_, "before");
+  write_variables("new");
+  house_.snapshots.revert(root(), id_, "before");
+  EXPECT_FALSE(std::filesystem::exists(variables()));
+}
+
+TEST_F(SnapshotsTest, OneThatIsRemovedLeavesNothing) {
+  write_variables("old");
+  house_.snapshots.take(root(), id_, "before");
+  house_.snapshots.remove(root(), id_, "before");
+  EXPECT_EQ(in_disk(), 0U);
+  EXPECT_TRUE(house_.snapshots.list(root(), id_).empty());
+  int files = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(variables().parent_path())) ++files;
+  EXPECT_EQ(files, 1) << "the machine's own";
+  EXPECT_EQ(refusal([&] { house_.snapshots.revert(root(), id_, "before"); }), ErrorCode::snapshot_not_found);
+}
+
+TEST_F(SnapshotsTest, TheyGoWithTheirMachineAndTheDiskIsCleanAgain) {
+  house_.snapshots.take(root(), id_, "before");
+  house_.machines.remove(root(), id_);
+  EXPECT_EQ(in_disk(), 0U);
+  EXPECT_EQ(house_.inventory.picture()->snapshots.size(), 0U);
+}
+
+TEST_F(SnapshotsTest, ADiskThatOneOfThemNeedsIsNotTakenAway) {
+  house_.snapshots.take(root(), id_, "before");
+  MachineChange none;
+  none.storage = std::vector<model::Attachment>{};
+  EXPECT_EQ(refusal([&] { house_.alterations.alter(root(), id_, none); }), ErrorCode::resource_in_use);
+  house_.snapshots.remove(root(), id_, "before");
+  EXPECT_NO_THROW(house_.alterations.alter(root(), id_, none));
+}
+
+TEST_F(SnapshotsTest, OneThatWasHalfTakenOrHalfRemovedIsRemoved) {
+  for (const auto phase : {Phase::creating, Phase::deleting}) {
+    auto half = *house_.snapshots.take(root(), id_, "half");
+    half.phase = phase;
+    house_.inventory.change([&](Change& change) { change.put(half); });
+    EXPECT_EQ(refusal([&] { house_.snapshots.revert(root(), id_, "half"); }), ErrorCode::snapshot_not_found);
+    house_.snapshots.settle(id_);
+    EXPECT_EQ(in_disk(), 0U);
+    EXPECT_EQ(house_.inventory.picture()->snapshots.size(), 0U);
+  }
+}
+
+TEST_F(SnapshotsTest, GoingBackThatWasCutShortIsFinished) {
+  write_variables("old");
+  const auto snapshot = house_.snapshots.take(root(), id_, "before");
+  write_variables("new");
+  alter_cpus(4);
+  auto half = row();
+  restore_make(half, snapshot->row);
+  half.altering = {{"revert", snapshot->id.text()}};
+  house_.inventory.change([&](Change& change) { change.put(half); });
+  house_.snapshots.settle(id_);
+  EXPECT_EQ(read_variables(), "old");
+  EXPECT_EQ(row().cpu_count, 1);
+  EXPECT_TRUE(row().altering.is_null());
+  EXPECT_NE(house_.host.domain_xml(id_).find(">1</vcpu>"), std::string::npos);
+}
+
+TEST_F(SnapshotsTest, AMachineWithARawDiskCannotBeKept) {
+  MachineChange raw;
+  raw.storage = std::vector<model::Attachment>{
+      {house_.resources.create(root(), "disk-image", model::kRootGroup, "raw", {{"size_mb", 1}, {"format", "raw"}})->id}};
+  house_.alterations.alter(root(), id_, raw);
+  EXPECT_EQ(refusal([&] { house_.snapshots.take(root(), id_, "before"); }), ErrorCode::snapshot_impossible);
+  EXPECT_TRUE(house_.snapshots.list(root(), id_).empty());
+}
+
+}  // namespace
+}  // namespace velocity::service

@@ -1,0 +1,188 @@
+"""What is done to machines that exist, with real guests: devices that come and go, snapshots, screens and counters."""
+
+import hashlib
+import subprocess
+
+import pytest
+
+import velocity
+from velocity import eventually
+
+
+@pytest.fixture(scope="module")
+def catalog(real_server):
+    return real_server.catalog("altered")
+
+
+@pytest.fixture
+def make(real_server, catalog, request):
+    """Makes a machine from one of the guests of tests/support/guests, and removes it with its disk after the test."""
+    made = []
+
+    def make(guest="tiny", format="raw", **more):
+        name = f"{request.node.name} {len(made)}"[:64]
+        image = velocity.guest(guest)
+        if format == "qcow2":
+            converted = real_server.home / f"{guest}.qcow2"
+            subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", image, converted], check=True)
+            image = converted
+        stid = real_server.upload(image, name, format=format)
+        made.append((real_server.machine(name, catalog, [stid], **more), stid))
+        return made[-1]
+
+    yield make
+    for vmid, stid in made:
+        real_server.call("DELETE", "/v", vmid=vmid).expect(200, 404)
+        real_server.call("DELETE", "/r", rid=stid).expect(200, 404)
+
+
+@pytest.fixture
+def disk(real_server, request):
+    made = []
+
+    def disk(**more):
+        made.append(real_server.disk(f"{request.node.name} disk {len(made)}"[:64], **more))
+        return made[-1]
+
+    yield disk
+    for stid in made:
+        real_server.call("DELETE", "/r", rid=stid)
+
+
+def run(server, vmid):
+    boots = server.console(vmid).count("VELOCITY-GUEST-READY")
+    server.change(vmid, "RUNNING").expect(200)
+    eventually(lambda: server.console(vmid).count("VELOCITY-GUEST-READY") > boots, 240, 0.2, "the guest's word that it is ready")
+
+
+def stop(server, vmid):
+    server.change(vmid, "STOPPED", force=True).expect(200, 208)
+
+
+def volume(server, stid):
+    return server.state_directory / "pools" / "default" / stid
+
+
+def test_a_linux_guest_sees_disks_come_and_go(real_server, make, disk):
+    vmid, boot = make("linux", memory_size_mb=256)
+    run(real_server, vmid)
+    added = disk(size_mb=3)
+    answer = real_server.call("PATCH", "/v", vmid=vmid, storage_devices=[boot, added]).expect(200).json
+    assert answer["changes"] == {"storage_devices": "live"} and answer["storage_devices"] == [boot, added]
+    real_server.await_text(vmid, "CAME: disk vdb of 6144 sectors", 60)
+    answer = real_server.call("PATCH", "/v", vmid=vmid, storage_devices=[boot]).expect(200).json
+    assert answer["changes"] == {"storage_devices": "live"}
+    real_server.await_text(vmid, "WENT: disk vdb of 6144 sectors", 60)
+    real_server.call("DELETE", "/r", rid=added).expect(200)
+
+    refusal = real_server.call("PATCH", "/v", vmid=vmid, storage_devices=[]).expect(409).json
+    assert refusal["code"] == "machine.boot_disk" and refusal["rid"] == boot
+    stop(real_server, vmid)
+    run(real_server, vmid)
+
+
+def test_a_guest_that_does_not_let_go_keeps_its_disk(real_server, make, disk):
+    vmid, boot = make()
+    second = disk()
+    real_server.call("PATCH", "/v", vmid=vmid, storage_devices=[boot, second]).expect(200)
+    run(real_server, vmid)
+    before = real_server.call("GET", "/v", vmid=vmid).expect(200).json
+    refusal = real_server.call("PATCH", "/v", vmid=vmid, name="another", storage_devices=[boot]).expect(409).json
+    assert refusal["code"] == "machine.running" and refusal["rid"] == second
+    assert real_server.call("GET", "/v", vmid=vmid).expect(200).json == before
+    real_server.call("DELETE", "/r", rid=second).expect(409)
+    stop(real_server, vmid)
+    real_server.call("PATCH", "/v", vmid=vmid, storage_devices=[boot]).expect(200)
+
+
+def test_a_cd_is_changed_and_taken_out_while_the_guest_runs(real_server, make, disk):
+    vmid, boot = make()
+    first, second = disk(format="raw"), disk(format="raw")
+    cd = {"cdrom": True}
+    real_server.call("PATCH", "/v", vmid=vmid, storage_devices=[boot, {"stid": first, **cd}]).expect(200)
+    run(real_server, vmid)
+    answer = real_server.call("PATCH", "/v", vmid=vmid, storage_devices=[boot, {"stid": second, **cd}]).expect(200).json
+    assert answer["changes"] == {"storage_devices": "live"}
+    used = [entry.get("stid") for entry in real_server.call("GET", "/v/stats", vmid=vmid).expect(200).json["storage_devices"]]
+    assert used == [boot, second]
+    real_server.call("DELETE", "/r", rid=first).expect(200)
+    assert real_server.call("PATCH", "/v", vmid=vmid, storage_devices=[boot]).expect(200).json["changes"] == {"storage_devices": "live"}
+    real_server.call("DELETE", "/r", rid=second).expect(200)
+
+
+def test_what_a_stopped_machine_was_comes_back_with_its_disk_and_its_firmware(real_server, make):
+    vmid, stid = make(format="qcow2")
+    run(real_server, vmid)
+    stop(real_server, vmid)
+    variables = real_server.state_directory / "nvram" / f"{vmid}.fd"
+    before = hashlib.sha256(variables.read_bytes()).hexdigest()
+    real_server.call("PUT", "/v/snapshot", vmid=vmid, name="before").expect(200)
+
+    file = volume(real_server, stid)
+    subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -P 0x5a 0 1M", file], check=True, capture_output=True)
+    with open(variables, "r+b") as firmware:
+        firmware.write(b"\x5a" * 4096)
+    real_server.call("PATCH", "/v", vmid=vmid, cpu_count=2).expect(200)
+
+    real_server.call("POST", "/v/snapshot", vmid=vmid, name="before").expect(200)
+    assert real_server.call("GET", "/v", vmid=vmid).expect(200).json["cpu_count"] == 1
+    assert hashlib.sha256(variables.read_bytes()).hexdigest() == before
+    run(real_server, vmid)
+    stop(real_server, vmid)
+    real_server.call("DELETE", "/v/snapshot", vmid=vmid, name="before").expect(200)
+    listed = subprocess.run(["qemu-img", "snapshot", "-l", "-f", "qcow2", file], capture_output=True, text=True)
+    assert "-" not in listed.stdout.partition("VM CLOCK")[2], listed.stdout
+    assert [file.name for file in variables.parent.iterdir() if vmid not in file.name] == []
+
+
+def test_a_running_efi_machine_is_not_kept_and_the_answer_says_why(real_server, make):
+    vmid, _ = make(format="qcow2")
+    run(real_server, vmid)
+    refusal = real_server.call("PUT", "/v/snapshot", vmid=vmid, name="with memory").expect(409).json
+    assert refusal["code"] == "snapshot.impossible" and "firmware" in refusal["message"]
+    assert real_server.call("GET", "/v/snapshot", vmid=vmid).expect(200).json["snapshots"] == []
+    stop(real_server, vmid)
+    real_server.call("PUT", "/v/snapshot", vmid=vmid, name="stopped").expect(200)
+    run(real_server, vmid)
+    for method in ("POST", "DELETE"):
+        assert real_server.call(method, "/v/snapshot", vmid=vmid, name="stopped").expect(409).json["code"] == "machine.running"
+
+
+def test_a_clone_and_a_linked_clone_boot_from_disks_of_their_own(real_server, make, catalog):
+    vmid, stid = make(format="qcow2")
+    run(real_server, vmid)
+    assert real_server.call("PUT", "/v/clone", vmid=vmid, name="too early", catalog=catalog).expect(409).json["code"] == "machine.running"
+    stop(real_server, vmid)
+    full = real_server.call("PUT", "/v/clone", vmid=vmid, name="full", catalog=catalog).expect(200).json["vmid"]
+    real_server.call("PATCH", "/v", vmid=vmid, storage_devices=[{"stid": stid, "readonly": True}]).expect(200)
+    linked = real_server.call("PUT", "/v/clone", vmid=vmid, name="linked", catalog=catalog, linked=True).expect(200).json["vmid"]
+    run(real_server, full)
+    run(real_server, linked)
+    disks = [real_server.call("GET", "/v", vmid=clone).expect(200).json["storage_devices"][0] for clone in (full, linked)]
+    assert len({stid, *disks}) == 3
+    real_server.call("DELETE", "/v", vmid=vmid).expect(200)
+    real_server.call("DELETE", "/r", rid=stid).expect(409)
+    for clone, disk in zip((full, linked), disks):
+        real_server.call("DELETE", "/v", vmid=clone).expect(200)
+        real_server.call("DELETE", "/r", rid=disk).expect(200)
+
+
+def test_the_screen_of_a_running_guest_is_a_picture(real_server, make):
+    vmid, _ = make(displays=[{"width": 1280, "height": 800}])
+    assert real_server.call("GET", "/v/screenshot", vmid=vmid).expect(409).json["code"] == "machine.not_running"
+    run(real_server, vmid)
+    answer = real_server.call("GET", "/v/screenshot", vmid=vmid, display=0).expect(200)
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.body[:8] == b"\x89PNG\r\n\x1a\n" and answer.body[-8:-4] == b"IEND"
+    real_server.call("GET", "/v/screenshot", vmid=vmid, display=1).expect(404)
+
+
+def test_a_running_guest_is_counted(real_server, make):
+    vmid, stid = make()
+    assert "cpu" not in real_server.call("GET", "/v/stats", vmid=vmid).expect(200).json
+    run(real_server, vmid)
+    first = real_server.call("GET", "/v/stats", vmid=vmid).expect(200).json
+    assert first["cpu"]["count"] == 1 and first["cpu"]["time_ns"] > 0
+    assert first["memory"]["current_kib"] == 128 << 10 and first["memory"]["resident_kib"] > 0
+    assert first["storage_devices"][0]["stid"] == stid and first["storage_devices"][0]["read_bytes"] > 0
+    eventually(lambda: real_server.call("GET", "/v/stats", vmid=vmid).json["cpu"]["time_ns"] > first["cpu"]["time_ns"], what="more time")
