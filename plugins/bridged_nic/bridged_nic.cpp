@@ -35,7 +35,7 @@ class BridgedNic final : public velocity::sdk::ResourceType {
       }
     })json");
     said.examples = Json::parse(R"json([{"interface": "br0", "joint": "bridge"}])json");
-    said.capabilities = {{"kind", "nic"}, {"found", true}, {"hot_plug", false}};
+    said.capabilities = {{"kind", "nic"}, {"found", true}};
     return said;
   }
 

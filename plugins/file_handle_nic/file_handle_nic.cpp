@@ -29,8 +29,7 @@ class FileHandleNic final : public velocity::sdk::ResourceType {
       }
     })json");
     said.examples = Json::parse(R"json([{}, {"mode": "stream"}])json");
-    // A socket has one guest behind it. libvirt does not know this NIC, so it is not plugged in while a machine runs.
-    said.capabilities = {{"kind", "nic"}, {"exclusive", true}, {"hot_plug", false}};
+    said.capabilities = {{"kind", "nic"}, {"exclusive", true}};  // a socket has one guest behind it
     return said;
   }
 
