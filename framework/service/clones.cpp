@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "framework/service/access.hpp"
+#include "framework/service/confidential.hpp"
 #include "framework/service/firmware_variables.hpp"
 #include "framework/service/machine_checks.hpp"
 #include "framework/service/removal.hpp"
@@ -105,7 +106,9 @@ Created Clones::clone(const Caller& caller, const CloneWish& wish) {
   if (observation && observation->effective().state != model::MachineState::STOPPED)
     throw Error(ErrorCode::machine_running, "The disks of a running machine cannot be copied. Stop the virtual machine first").with("vmid", source->id.text());
   get_vm_type(registry_, *source);
-  const Machine machine = copy_of(*picture, wish, *source);
+  // Who may not see what is confidential would see it in a machine of its own.
+  const auto seen = shown_to(Access(*picture, caller), *picture, registry_, source.pointer());
+  const Machine machine = copy_of(*picture, wish, *seen);
   check_creation(registry_, *picture, caller, machine);
 
   const auto turn = turns_.take(machine.id.uuid());

@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "framework/service/access.hpp"
+#include "framework/service/confidential.hpp"
 #include "framework/service/console_log.hpp"
 #include "framework/service/machine_checks.hpp"
 #include "framework/service/references.hpp"
@@ -25,21 +26,6 @@ std::vector<std::string> warnings(const model::Machine& machine) {
   std::vector<std::string> all;
   if (machine.rosetta) all.emplace_back(kNoRosetta);
   return all;
-}
-
-// Which fields of a plugin that is gone are confidential, nobody knows: all of them, then.
-bool has_secrets(const plugin::VmType* type, const model::Machine& machine) {
-  if (!type) return !machine.spec.empty();
-  const auto& fields = type->info().confidential;
-  return std::any_of(fields.begin(), fields.end(), [&](const std::string& field) { return machine.spec.contains(field); });
-}
-
-std::shared_ptr<const model::Machine> without_secrets(const plugin::VmType* type, const model::Machine& machine) {
-  auto shown = std::make_shared<model::Machine>(machine);
-  if (!type) shown->spec = nlohmann::json::object();
-  else
-    for (const auto& field : type->info().confidential) shown->spec.erase(field);
-  return shown;
 }
 
 }  // namespace
@@ -113,12 +99,9 @@ void Machines::remove(const Caller& caller, MachineId id) {
 }
 
 MachineView Machines::view(const Picture& picture, const Access& access, std::shared_ptr<const model::Machine> machine) const {
-  const auto* type = registry_.find_vm_type(machine->type);
-  if (has_secrets(type, *machine) && !access.on(*picture.catalogs.find(machine->catalog)).has(Permission::alter))
-    machine = without_secrets(type, *machine);
-  MachineView view{std::move(machine), {}, true, {}};
+  MachineView view{shown_to(access, picture, registry_, std::move(machine)), {}, true, {}};
   view.runtime = picture.runtime(view.machine->id);
-  if (!type) {
+  if (!registry_.find_vm_type(view.machine->type)) {
     view.available = false;
     view.why_not = fmt::format("the plugin {}, which brings the type \"{}\", is not installed", view.machine->plugin, view.machine->type);
   }

@@ -272,5 +272,20 @@ TEST_F(MachinesTest, ConfidentialFieldsAreShownToThoseWhoMayAlterIt) {
   EXPECT_TRUE(shown(bob()));
 }
 
+TEST_F(MachinesTest, ACloneHasNoSecretsThatItsMakerMayNotSee) {
+  auto machine = wanted("cloud");
+  machine.spec = {{"cloud_init", {{"user_data", "secret"}}}};
+  const auto id = house_.machines.create(alice(), machine).id;
+  share("bob", {model::Permission::view});
+  const auto own = house_.catalogs.create(root(), bob().user().own_group, "bob's");
+  const auto has_secret = [&](const Caller& caller, model::CatalogId catalog) {
+    const auto clone = house_.clones.clone(caller, {id, "copy", catalog, false}).id;
+    return house_.machines.get(caller, clone).machine->spec.contains("cloud_init");
+  };
+  EXPECT_FALSE(has_secret(bob(), own));
+  EXPECT_TRUE(has_secret(alice(), catalog_));
+  house_.catalogs.remove(root(), own);
+}
+
 }  // namespace
 }  // namespace velocity::service
