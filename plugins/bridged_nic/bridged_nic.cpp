@@ -46,7 +46,8 @@ class BridgedNic final : public velocity::sdk::ResourceType {
 
   std::vector<Found> enumerate(const Call& call, const Host&) const override {
     std::vector<Found> items;
-    for (const auto& interface : call.service("host.interfaces", Json::object()).at("interfaces"))
+    const auto reply = call.service("host.interfaces", Json::object());  // named: a loop keeps no temporary's owner alive
+    for (const auto& interface : reply.at("interfaces"))
       items.push_back({interface.at("key").get<std::string>(),
                        interface.at("name").get<std::string>(),
                        {{"interface", interface.at("name")},
