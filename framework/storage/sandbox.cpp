@@ -10,7 +10,7 @@ namespace {
 using model::Error;
 using model::ErrorCode;
 
-// The loader and libraries of qemu-img, and no configuration, no home, no /proc, no /dev.
+// The loader and libraries of qemu-img, and no configuration, no home, no /proc, no device.
 constexpr std::string_view kLibraries[] = {"/usr/lib", "/usr/lib64", "/lib", "/lib64"};
 constexpr std::uint64_t kMemory = std::uint64_t{4} << 30;  // of addresses; qemu-img uses some 30 MiB, its threads' stacks reserve the rest
 
@@ -56,6 +56,8 @@ std::vector<std::string> Sandbox::command(const SandboxRun& run) const {
   for (const auto& file : run.below)
     append(command, {"--ro-bind", std::filesystem::absolute(file).string(), (input.parent_path() / file.filename()).string()});
   if (!run.output.empty()) append(command, {"--bind", std::filesystem::absolute(run.output).string(), std::string(kOutput)});
+  // Without it qemu-img believes that this system has no locks, and would work on an image that a guest is writing to.
+  append(command, {"--dev-bind", "/dev/null", "/dev/null"});
   append(command, {"--remount-ro", "/", "--chdir", "/", "--", "/usr/bin/qemu-img"});  // the root is memory: nothing to be filled
   command.insert(command.end(), run.arguments.begin(), run.arguments.end());
   return command;

@@ -55,7 +55,7 @@ TEST_F(SandboxTest, shows_the_image_and_an_empty_directory_and_nothing_else) {
   for (std::size_t at = 0; at < seen.size();) {
     const auto line = seen.substr(at, seen.find('\n', at) - at);
     at += line.size() + 1;
-    static const std::set<std::string> kExpected{"root /usr", "root /lib", "root /lib64", "root /in", "root /out", "file /in/image",
+    static const std::set<std::string> kExpected{"root /usr", "root /lib", "root /lib64", "root /in", "root /out", "root /dev", "file /in/image",
                                                  "interface lo", "environment LC_ALL=C", "environment MALLOC_ARENA_MAX=2",
                                                  "environment PWD=/"};
     if (!kExpected.contains(line)) unexpected.push_back(line);
