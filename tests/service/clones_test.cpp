@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <thread>
 
 #include "framework/service/volume_use.hpp"
 #include "tests/service/house.hpp"
@@ -167,6 +168,8 @@ TEST_F(ClonesTest, AGrowthThatACrashInterruptedIsFinished) {
     change.put(row);
   });
   house_.resource_changes.finish_all();
+  // The recovery of the house may have come first, and be at it still.
+  for (int i = 0; i < 500 && !house_.inventory.picture()->resources.find(disk)->altering.is_null(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   EXPECT_EQ(spec(disk).at("size_mb"), 4);
   EXPECT_TRUE(house_.inventory.picture()->resources.find(disk)->altering.is_null());
   EXPECT_EQ(house_.volumes.inspect({{disk, storage::ImageFormat::qcow2}}).virtual_size, 4 * kMebibyte);
