@@ -139,7 +139,7 @@ std::string ask_monitor(const std::filesystem::path& root, model::MachineId id, 
 
 TEST_F(Embedded, AnAppleControllerStandsInTheDeviceTreeAndItsKeyOnNoCommandLine) {
   const std::string key = std::string("this is no key of any controller") + "it only has the length of one...";
-  const auto file = directory_->path() / "smc.cfg";
+  const auto file = directory().path() / "smc.cfg";
   std::ofstream(file) << apple_smc_configuration(key);
   parts_.allowed_configurations = {file};
   parts_.fragments.push_back({"extensions", "<appleSmc config='" + file.string() + "'/>", "test"});
