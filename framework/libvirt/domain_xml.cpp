@@ -90,6 +90,10 @@ void append_ports(pugi::xml_node domain) {
     const bool other = name == "interface" || name == "rng" || name == "memballoon" || name == "watchdog" || name == "video";
     if (controller || other || (name == "disk" && bus == "virtio")) ++ports;
   }
+  // Whoever writes ports must write their root too: libvirt would give its number to the first of them.
+  pugi::xml_node root = append_typed(devices, "controller", "type", "pci");
+  root.append_attribute("index") = 0;
+  root.append_attribute("model") = "pcie-root";
   for (int i = 0; i < ports; ++i) {
     pugi::xml_node port = append_typed(devices, "controller", "type", "pci");
     port.append_attribute("model") = "pcie-root-port";
