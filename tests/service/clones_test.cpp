@@ -80,7 +80,7 @@ TEST_F(ClonesTest, ALinkedCloneKeepsItsSourceFromBeingRemovedWrittenOrGrown) {
   EXPECT_NO_THROW(machine("reads", source, {{"readonly", true}}));
   EXPECT_NO_THROW(machine("writes", clone));
   EXPECT_NO_THROW(linked("another", source));
-  EXPECT_NO_THROW(house_.accounts.remove_group(house_.caller("root"), group("alice"))) << "all that is linked goes with it";
+  EXPECT_NO_THROW(house_.accounts.remove_user(house_.caller("root"), alice().uid())) << "all that is linked goes with it";
   EXPECT_TRUE(house_.volumes.list().empty());
   catalog_ = house_.catalogs.create(house_.caller("root"), group("bob"), "c");
 }
