@@ -55,7 +55,7 @@ def world(mock_server, people, tmp_path):
     def pool():
         directory = tmp_path / "pool"
         directory.mkdir()
-        mock_server.call("PUT", "/r/pools", name=f"pool-{world.number}", path=str(directory)).expect(200)
+        mock_server.call("PUT", "/r/pools", {"name": f"pool-{world.number}", "path": str(directory)}).expect(200)
         return f"pool-{world.number}"
 
     def full_pool():
@@ -264,7 +264,7 @@ def test_an_upload_goes_on_after_the_server_was_killed_in_its_midst(own_server, 
 
 
 def test_only_pool_managers_learn_where_a_pool_is(mock_server, people, tmp_path):
-    mock_server.call("PUT", "/r/pools", name="told", path=str(tmp_path)).expect(200)
+    mock_server.call("PUT", "/r/pools", {"name": "told", "path": str(tmp_path)}).expect(200)
     for_root = mock_server.call("GET", "/r/pools").expect(200).json["pools"]
     assert {"default", "told"} <= {pool["name"] for pool in for_root} and str(tmp_path) in {pool["path"] for pool in for_root}
     for_others = mock_server.call("GET", "/r/pools", key=people["stranger"].key).expect(200)
