@@ -103,7 +103,7 @@ inline DomainParts mac_machine() {
       {"features", "<features><acpi/><apic/></features>", "mac"},
       {"cpu",
        "<cpu mode='custom' match='exact' check='none'><model fallback='forbid' vendor_id='GenuineIntel'>Skylake-Client-noTSX-IBRS</model>"
-       "<topology sockets='1' dies='1' cores='4' threads='1'/><feature policy='require' name='invtsc'/></cpu>",
+       "<topology sockets='1' dies='1' cores='4' threads='1'/></cpu>",
        "mac"},
       {"sysinfo",
        "<sysinfo type='smbios'><system><entry name='manufacturer'>Apple Inc.</entry><entry name='product'>MacPro7,1</entry></system>"

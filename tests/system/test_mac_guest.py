@@ -39,7 +39,7 @@ def mac_server(tmp_path):
     key.write_text(KEY + "\n")
     key.chmod(0o600)
     config = tmp_path / "velocity.toml"
-    config.write_text(f'[plugins.mac]\nsmc_key_file = "{key}"\n')
+    config.write_text(f'[plugins.configuration.mac]\nsmc_key_file = "{key}"\n')
     with Listener("--accel", "tcg", "--config", str(config)) as server:
         yield server
 

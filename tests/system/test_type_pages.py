@@ -24,7 +24,7 @@ def server(tmp_path_factory):
     key = home / "smc.key"
     key.write_text(KEY)
     key.chmod(0o600)
-    (home / "velocity.toml").write_text(f'[plugins.mac]\nsmc_key_file = "{key}"\n')
+    (home / "velocity.toml").write_text(f'[plugins.configuration.mac]\nsmc_key_file = "{key}"\n')
     with velocity.Server("--accel", "tcg", "--config", str(home / "velocity.toml")) as server:
         yield server
 
