@@ -54,12 +54,13 @@ TEST(DomainXml, ADiskWithoutABackingStoreGetsAnEmptyOne) {
 }
 
 TEST(DomainXml, WhatLiesBelowAnImageIsWhatTheCoreSaysWhateverThePluginSays) {
-  DomainParts parts = plain_machine();
-  parts.allowed_files = {"/pools/top", "/pools/other"};
-  parts.backing = {{"/pools/top", {{"/pools/middle", "qcow2"}, {"/pools/base", "raw"}}}};
   for (const char* said : {"", "<backingStore/>"}) {
-    parts.fragments = {{"devices", std::string("<disk type='file'><driver type='qcow2'/><source file='/pools/top'/>") + said + "<target dev='vda' bus='virtio'/></disk>", "test"},
-                       {"devices", "<disk type='file'><driver type='raw'/><source file='/pools/other'/><target dev='vdb' bus='virtio'/></disk>", "test"}};
+    DomainParts parts = plain_machine();
+    parts.allowed_files = {"/pools/top", "/pools/other"};
+    parts.backing = {{"/pools/top", {{"/pools/middle", "qcow2"}, {"/pools/base", "raw"}}}};
+    parts.fragments.push_back({"devices", std::string("<disk type='file'><driver type='qcow2'/><source file='/pools/top'/>") + said + "<target dev='vda' bus='virtio'/></disk>", "test"});
+    parts.fragments.push_back(
+        {"devices", "<disk type='file'><driver type='raw'/><source file='/pools/other'/><target dev='vdb' bus='virtio'/></disk>", "test"});
     auto xml = domain_xml(parts, tcg_host());
     for (std::size_t at = 0; (at = xml.find_first_of("\n", at)) != std::string::npos;) xml.erase(at, xml.find_first_not_of(" \n", at) - at);
     EXPECT_NE(xml.find("<backingStore type=\"file\"><format type=\"qcow2\" /><source file=\"/pools/middle\" /><backingStore type=\"file\"><format type=\"raw\" />"

@@ -16,7 +16,7 @@ class Behind : public testing::Test {
  protected:
   Behind() {
     guard_.emplace(
-        sessions_, test::silent_log(),
+        sessions_, replies_, test::silent_log(),
         std::vector<Route>{
             {Method::get, "/echo", Credential::none, "", "", [](Request& request) { return Answer::json(request.fields); }},
             {Method::put, "/v/:type", Credential::none, "", "", [](Request& request) { return Answer::text(request.path.at("type")); },
@@ -31,6 +31,7 @@ class Behind : public testing::Test {
   service::Inventory inventory_{database_};
   service::Passwords passwords_{test::kCheap};
   service::Sessions sessions_{inventory_, passwords_, 3600};
+  service::Replies replies_{inventory_};
   std::optional<Guard> guard_;
   std::optional<PistacheBackend> backend_;
 };
