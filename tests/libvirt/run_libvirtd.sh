@@ -21,5 +21,6 @@ exec unshare --mount --propagation private sh -euc '
     mkdir -p "/$place"
     mount --bind "$directory/$place" "/$place"
   done
-  mount -t sysfs sysfs /sys  # of the network namespace that we are in
+  # That of the network namespace that we are in; refused where it is there already.
+  mount -t sysfs sysfs /sys 2>/dev/null || :
   exec libvirtd -f "$directory/libvirtd.conf" -p "$directory/libvirtd.pid"'
