@@ -130,6 +130,7 @@ TEST_F(MacTest, TheMachineHasWhatMacOsLooksFor) {
 }
 
 TEST_F(MacTest, UnderKvmItsClockIsTheHostsIfThatIsSteady) {
+  configure({{"smc_key_file", key_file(kFirstHalf + kSecondHalf).string()}});
   EXPECT_THAT(plan(host("kvm", "kvm"), wanted()), Contains(HasSubstr("<feature policy='optional' name='invtsc'/></cpu>")));
 }
 
