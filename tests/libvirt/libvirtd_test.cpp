@@ -134,7 +134,8 @@ class LibvirtdWithBridges : public Libvirtd {
  protected:
   void SetUp() override {
     if (geteuid() != 0 || ::unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "network namespaces are not allowed here";
-    ASSERT_EQ(std::system("ip link add br7 address 02:00:00:00:00:07 type bridge && ip link set br7 up && ip link add v0 type veth peer name v1"), 0);
+    ASSERT_EQ(std::system("ip link add br7 address 02:00:00:00:00:07 type bridge && ip link set br7 up && ip link add v0 type veth peer name v1 && "
+                          "ip link set v0 master br7 up && ip link set v1 up"), 0);
     Libvirtd::SetUp();
   }
 };

@@ -59,7 +59,7 @@ TEST_F(NicTest, ForwardsAreNormalisedAndJudged) {
   EXPECT_THAT(problems([&] { user.validate({{"forwards", {{{"host_port", 0}, {"guest_port", 65536}, {"protocol", "sctp"}, {"path", "/"}}}}}); }),
               UnorderedElementsAre("/forwards/0/host_port: must be a whole number from 1 to 65535", "/forwards/0/guest_port: must be a whole number from 1 to 65535",
                                    "/forwards/0/protocol: must be one of tcp, udp", "/forwards/0/path: is not a field of this type"));
-  for (const auto* address : {"localhost", "::1", "127.1", "1.2.3.4,guestfwd", "", "127.0.0.1 "})
+  for (const auto* address : {"localhost", "::1", "127.1", "1.2.3.4,x=y", "", "127.0.0.1 "})
     EXPECT_THAT(problems([&] { user.validate({{"forwards", {{{"host_port", 1024}, {"guest_port", 22}, {"host_address", address}}}}}); }),
                 ElementsAre("/forwards/0/host_address: must be an IPv4 address, such as 127.0.0.1"))
         << address;
