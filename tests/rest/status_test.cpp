@@ -17,7 +17,7 @@ using model::ErrorCode;
 
 TEST(Statuses, EveryCodeButTheServersOwnFailuresIsTheClientsOrSaysWhenToTryAgain) {
   const std::set<ErrorCode> our_fault{
-      ErrorCode::machine_hypervisor_failed, ErrorCode::storage_failed,    ErrorCode::hypervisor_refused, ErrorCode::hypervisor_not_found,
+      ErrorCode::machine_hypervisor_failed, ErrorCode::storage_failed,    ErrorCode::hypervisor_refused, ErrorCode::hypervisor_not_found, ErrorCode::network_failed,
       ErrorCode::hypervisor_wrong_state,    ErrorCode::hypervisor_failed, ErrorCode::plugin_failed,      ErrorCode::server_internal};
   for (const auto code : model::all_error_codes()) {
     const int status = server::http_status(code);
