@@ -214,7 +214,13 @@ class FragmentCheck {
       int before = 0;
       for (const pugi::xml_node other : interface.parent().children("interface"))
         if (other.child("target")) ++before;
-      interface.append_child("target").append_attribute("dev") = guest_device_name(parts_.id, before).c_str();
+      pugi::xml_node target = interface.append_child("target");
+      target.append_attribute("dev") = guest_device_name(parts_.id, before).c_str();
+      if (direct) {  // we make the macvtap, see network/macvtap.hpp
+        interface.attribute("type") = "ethernet";
+        interface.remove_child(source);
+        target.append_attribute("managed") = "no";
+      }
     } else if (parts_.guarding == Guarding::filter) {
       if (direct)
         throw model::Error(model::ErrorCode::type_unavailable, "On this hypervisor a guest behind a macvtap could send from any address: use a bridge");

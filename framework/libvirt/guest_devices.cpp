@@ -22,8 +22,8 @@ std::vector<GuestDevice> guest_devices(const std::string& domain_xml) {
   std::vector<GuestDevice> devices;
   for (const pugi::xml_node interface : document.child("domain").child("devices").children("interface")) {
     const std::string_view type = interface.attribute("type").value();
-    if (type != "bridge" && type != "direct") continue;
-    devices.push_back({interface.child("target").attribute("dev").value(), interface.child("mac").attribute("address").value(), type == "direct"});
+    if (type != "bridge" && type != "ethernet") continue;
+    devices.push_back({interface.child("target").attribute("dev").value(), interface.child("mac").attribute("address").value(), type == "ethernet"});
   }
   return devices;
 }

@@ -14,7 +14,7 @@ struct GuestDevice {
   bool macvtap = false;  // else a tap on a bridge
 };
 
-// Of a domain's XML: its interfaces of the types bridge and direct.
+// Of a domain's XML: its taps on bridges, and the macvtaps that we make for it.
 std::vector<GuestDevice> guest_devices(const std::string& domain_xml);
 
 // The name of a machine's bridged NIC on the host, counted from 0: the same at every start and nobody else's, 15 characters at most.

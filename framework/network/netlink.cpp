@@ -17,10 +17,11 @@ namespace velocity::network {
 namespace {
 
 constexpr std::size_t kReceived = 64U << 10;  // the kernel fills at most 32 KiB at once
+constexpr const char* kLook = "The host's network interfaces cannot be looked at";
 constexpr int kTries = 5;                     // of a dump that changes under way
 
-model::Error failed(const char* doing, int number) {
-  return {model::ErrorCode::network_failed, "The host's network interfaces cannot be looked at",
+model::Error failed(const char* doing, int number, const char* message = kLook) {
+  return {model::ErrorCode::network_failed, message,
           fmt::format("rtnetlink: {}: {}", doing, std::generic_category().message(number))};
 }
 
@@ -85,6 +86,32 @@ void Netlink::dump(std::uint16_t kind, Bytes header, const std::function<void(By
     return;
   }
   throw failed("the answer changes as fast as it is given", EAGAIN);
+}
+
+void Netlink::change(std::uint16_t kind, std::uint16_t flags, Bytes body) {
+  constexpr const char* kChange = "A guest's network device cannot be made or removed";
+  std::vector<std::byte> request(sizeof(nlmsghdr) + body.size());
+  nlmsghdr asked{};
+  asked.nlmsg_len = static_cast<std::uint32_t>(request.size());
+  asked.nlmsg_type = kind;
+  asked.nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | NLM_F_ACK | flags);
+  asked.nlmsg_seq = ++sequence_;
+  std::memcpy(request.data(), &asked, sizeof asked);
+  std::memcpy(request.data() + sizeof asked, body.data(), body.size());
+  if (::send(socket_.number(), request.data(), request.size(), 0) < 0) throw failed("send", errno, kChange);
+  std::vector<std::byte> answer(kReceived);
+  for (;;) {
+    const auto got = ::recv(socket_.number(), answer.data(), answer.size(), 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < static_cast<ssize_t>(sizeof(nlmsghdr) + sizeof(nlmsgerr))) throw failed("recv", got < 0 ? errno : EPROTO, kChange);
+    nlmsghdr header{};
+    nlmsgerr verdict{};
+    std::memcpy(&header, answer.data(), sizeof header);
+    std::memcpy(&verdict, answer.data() + sizeof header, sizeof verdict);
+    if (header.nlmsg_seq != sequence_ || header.nlmsg_type != NLMSG_ERROR) continue;
+    if (verdict.error != 0) throw failed("a change was refused", -verdict.error, kChange);
+    return;
+  }
 }
 
 bool Netlink::drain() {

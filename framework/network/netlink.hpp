@@ -25,6 +25,9 @@ class Netlink {
   // Asks for all that there is of one kind (RTM_GETLINK, RTM_GETROUTE) and hands on each answer's body, header of the kind and all.
   void dump(std::uint16_t kind, Bytes header, const std::function<void(Bytes body)>& take);
 
+  // Asks for a change, RTM_NEWLINK or RTM_DELLINK, and waits until it is made.
+  void change(std::uint16_t kind, std::uint16_t flags, Bytes body);
+
   // Reads what has come and forgets it; false when nothing has. That some was lost counts as news too.
   bool drain();
 

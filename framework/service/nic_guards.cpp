@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "framework/libvirt/guest_devices.hpp"
+#include "framework/network/macvtap.hpp"
 #include "framework/service/found_resources.hpp"
 
 namespace velocity::service {
@@ -24,10 +25,19 @@ void require_interfaces(const Picture& picture, const model::Machine& machine) {
   }
 }
 
+// The devices of its NICs on the host's network, in their order.
+std::vector<std::string> names_of(const Picture& picture, const model::Machine& machine) {
+  std::vector<std::string> names;
+  for (const auto& nic : machine.nics)
+    if (const auto resource = picture.resources.find(nic.resource); resource && !resource->found.empty())
+      names.push_back(libvirt::guest_device_name(machine.id, static_cast<int>(names.size())));
+  return names;
+}
+
 }  // namespace
 
-NicGuards::NicGuards(libvirt::Host& host, const Blueprint& blueprint, const network::MacGuard& guard)
-    : host_(host), blueprint_(blueprint), guard_(guard) {}
+NicGuards::NicGuards(Inventory& inventory, libvirt::Host& host, const Blueprint& blueprint, const network::MacGuard& guard, Turns& turns)
+    : inventory_(inventory), host_(host), blueprint_(blueprint), guard_(guard), turns_(turns) {}
 
 bool NicGuards::concerns(const Picture& picture, const model::Machine& machine) {
   return std::any_of(machine.nics.begin(), machine.nics.end(), [&](const auto& nic) {
@@ -43,12 +53,14 @@ void NicGuards::start(const Picture& picture, const model::Machine& machine) {
     host_.start(machine.id);
     return;
   }
-  host_.start_paused(machine.id);
+  make_macvtaps(picture, machine);
   try {
+    host_.start_paused(machine.id);
     resume(machine);
   } catch (...) {
     try {
       host_.destroy(machine.id);
+      take_away(names_of(picture, machine));
     } catch (const Error& error) {  // it stays paused: it cannot send
       spdlog::error("the virtual machine {} could not be guarded, and not be stopped either: {}", machine.id.text(), error.what());
     }
@@ -72,33 +84,64 @@ void NicGuards::place(model::MachineId id) {
   placed_[id] = std::move(names);
 }
 
-void NicGuards::renew(const Picture& picture) {
+// Guarded as soon as they are there.
+void NicGuards::make_macvtaps(const Picture& picture, const model::Machine& machine) {
+  const auto names = names_of(picture, machine);
+  std::size_t index = 0;
+  for (const auto& nic : machine.nics) {
+    const auto resource = picture.resources.find(nic.resource);
+    if (!resource || resource->found.empty()) continue;
+    const auto& name = names.at(index++);
+    if (resource->spec.value("joint", "") != "macvtap") continue;
+    const auto mac = nic.options.value("mac_address", "");
+    network::make_macvtap(name, host_interface(*resource).value_or(""), mac);
+    guard_.guard(name, network::Joint::macvtap, mac);
+  }
+  const std::lock_guard lock(mutex_);
+  placed_[machine.id] = names;
+}
+
+void NicGuards::take_away(const std::vector<std::string>& names) {
+  for (const auto& name : names) try {
+      network::remove_macvtap(name);
+      guard_.release(name);
+    } catch (const Error& error) {
+      spdlog::warn("the guard of {} could not be taken away: {} {}", name, error.what(), error.detail());
+    }
+}
+
+void NicGuards::renew() {
   if (!host_.connected() || !host_.facts().embedded) return;
-  picture.machines.visit_all([&](const auto& id, const auto& machine) {
-    if (picture.runtime(id).state == model::MachineState::STOPPED || !concerns(picture, *machine)) return;
+  const auto picture = inventory_.picture();
+  picture->machines.visit_all([&](const auto& id, const auto& machine) {
+    if (picture->runtime(id).state == model::MachineState::STOPPED || !concerns(*picture, *machine)) return;
     try {
       place(id);
     } catch (const Error& error) {  // it may have stopped meanwhile
       spdlog::warn("the NICs of the virtual machine {} could not be guarded again: {} {}", id.text(), error.what(), error.detail());
     }
   });
-  std::vector<std::string> over;
+  tidy();
+}
+
+void NicGuards::tidy() {
+  std::vector<model::MachineId> placed;
   {
     const std::lock_guard lock(mutex_);
-    for (auto placed = placed_.begin(); placed != placed_.end();) {
-      if (picture.runtime(placed->first).state != model::MachineState::STOPPED) {
-        ++placed;
-        continue;
-      }
-      over.insert(over.end(), placed->second.begin(), placed->second.end());
-      placed = placed_.erase(placed);
-    }
+    for (const auto& [id, names] : placed_) placed.push_back(id);
   }
-  for (const auto& name : over) try {
-      guard_.release(name);
-    } catch (const Error& error) {
-      spdlog::warn("the guard of {} could not be taken away: {}", name, error.detail());
+  for (const auto& id : placed) {
+    // Not while it is being started: what is taken away here would be what was made there.
+    const auto turn = turns_.take_if_free(id.uuid());
+    if (!turn || inventory_.picture()->runtime(id).state != model::MachineState::STOPPED) continue;
+    std::vector<std::string> names;
+    {
+      const std::lock_guard lock(mutex_);
+      names = placed_[id];
+      placed_.erase(id);
     }
+    take_away(names);
+  }
 }
 
 }  // namespace velocity::service

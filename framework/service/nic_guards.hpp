@@ -11,15 +11,16 @@
 #include "framework/network/mac_guard.hpp"
 #include "framework/service/blueprint.hpp"
 #include "framework/service/inventory.hpp"
+#include "framework/service/turns.hpp"
 
 namespace velocity::service {
 
-// Guards are needed where we run the hypervisor ourselves; a libvirtd filters by what stands in the domain. Thread-safe; the caller holds the
-// machine's turn. Errors: as the Host's, network_failed when a guard cannot be placed (the guest does not run then),
+// Guards are needed where we run the hypervisor ourselves; a libvirtd filters by what stands in the domain. Thread-safe; who starts
+// or resumes a machine holds its turn. Errors: as the Host's, network_failed when a guard cannot be placed (the guest does not run then),
 // resource_gone with the `rid`.
 class NicGuards {
  public:
-  NicGuards(libvirt::Host& host, const Blueprint& blueprint, const network::MacGuard& guard);
+  NicGuards(Inventory& inventory, libvirt::Host& host, const Blueprint& blueprint, const network::MacGuard& guard, Turns& turns);
 
   static bool concerns(const Picture& picture, const model::Machine& machine);  // whether it has a NIC that was found on the host
 
@@ -27,14 +28,19 @@ class NicGuards {
   void resume(const model::Machine& machine);                         // instead of Host::resume()
 
   // Guards that somebody has taken away are put back for all running machines, those of stopped ones are taken away.
-  void renew(const Picture& picture);
+  void renew();
+  void tidy();  // the second half of that alone, which costs nothing when nothing has stopped
 
  private:
   void place(model::MachineId id);
+  void make_macvtaps(const Picture& picture, const model::Machine& machine);
+  void take_away(const std::vector<std::string>& names);
 
+  Inventory& inventory_;
   libvirt::Host& host_;
   const Blueprint& blueprint_;
   const network::MacGuard& guard_;
+  Turns& turns_;
   std::mutex mutex_;
   std::map<model::MachineId, std::vector<std::string>> placed_;  // names of devices
 };

@@ -66,6 +66,7 @@ void Recovery::run() {
     }
     if (world_.observer.take_device_news()) guarded("found resources", [this] { world_.found.refresh(); });
     guarded("autostart", [this] { autostart_.tick(steady_clock::now()); });
+    guarded("devices of guests", [this] { world_.guards.tidy(); });
     guarded("logs", [this] { bound_logs(); });
     end_unheard_stops();
   }
@@ -109,7 +110,7 @@ void Recovery::reconcile() {
   world_.resource_changes.finish_all();
   guarded("missing domains", [&] { define_missing(domains); });
   guarded("found resources", [this] { world_.found.refresh(); });
-  guarded("guards of NICs", [this] { world_.guards.renew(*world_.inventory.picture()); });
+  guarded("guards of NICs", [this] { world_.guards.renew(); });
   report_foreign(domains);
   if (!std::exchange(autostarted_, true)) autostart_.begin(steady_clock::now());
 }

@@ -91,7 +91,7 @@ Daemon::Daemon(const Settings& settings, const std::string& root_password)
       resource_shares_(inventory_),
       uploads_(inventory_, registry_, volumes_, state_.incoming()),
       machines_(inventory_, registry_, blueprint_, host_, volumes_, removal_, turns_),
-      nic_guards_(host_, blueprint_, mac_guard_),
+      nic_guards_(inventory_, host_, blueprint_, mac_guard_, turns_),
       power_(inventory_, host_, blueprint_, nic_guards_, turns_),
       contents_(inventory_, volumes_),
       resource_changes_(inventory_, registry_, volumes_, turns_),

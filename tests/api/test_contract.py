@@ -71,7 +71,7 @@ MACHINES = [
         "another's disk"),
     Row(404, "PUT", "/v/efi", efi(nics=["<ABSENT>"]), ERROR | {"type", "rid"}, why="no such NIC"),
     Row(409, "PUT", "/v/efi", efi(name="<TAKEN-MACHINE>"), {"code": "machine.name_taken", "vmid": "<VMID>"}, why="the name is taken"),
-    Row(200, "PUT", "/v/efi", efi(nics=[{"nicid": "<NICID>", "model": "e1000e", "mac_address": "02:00:00:00:00:01", "boot": 1}]), {"vmid"}, "owner", "with a NIC"),
+    Row(200, "PUT", "/v/efi", efi(rosetta=False, nics=[{"nicid": "<NICID>", "model": "e1000e", "mac_address": "02:00:00:00:00:01", "boot": 1}]), {"vmid"}, "owner", "with a NIC"),
     Row(400, "PUT", "/v/efi", efi(nics=[{"nicid": "<NICID>", "model": "ne2k"}]), ERROR | {"problems"}, "owner", "an unknown model"),
     Row(400, "PUT", "/v/efi", efi(nics=[{"nicid": "<NICID>", "mac_address": "01:00:00:00:00:01"}]), ERROR | {"problems"}, "owner", "a group's address"),
     Row(404, "PUT", "/v/efi", efi(nics=["<FOREIGN-NICID>"]), {"code": "resource.not_found", "rid": "<FOREIGN-NICID>"}, "owner", "the NIC is not visible"),

@@ -79,7 +79,10 @@ TEST(DomainXml, TheDevicesOfBridgedNicsAreReadBackWithTheNamesThatTheyWereGiven)
                              "<interface type='bridge'><mac address='02:00:00:00:00:02'/><source bridge='br0'/></interface>"
                              "<interface type='direct'><mac address='02:00:00:00:00:03'/><source dev='eth1' mode='bridge'/></interface>",
                              "test"});
-  const auto devices = guest_devices(domain_xml(parts, tcg_host()));
+  const auto xml = domain_xml(parts, tcg_host());
+  EXPECT_EQ(xml.find("\"direct\""), std::string::npos) << xml;  // the embedded driver crashes when such a guest ends
+  EXPECT_EQ(xml.find("eth1"), std::string::npos) << xml;         // the macvtap is ours, and finished
+  const auto devices = guest_devices(xml);
   ASSERT_EQ(devices.size(), 2U);
   EXPECT_EQ(devices[0].name, guest_device_name(parts.id, 0));
   EXPECT_EQ(devices[0].mac, "02:00:00:00:00:02");

@@ -71,7 +71,7 @@ struct House {
   service::ResourceShares resource_shares{inventory};
   service::Uploads uploads{inventory, registry, volumes, state.incoming()};
   service::Machines machines{inventory, registry, blueprint, host, volumes, removal, turns};
-  service::NicGuards nic_guards{host, blueprint, mac_guard};
+  service::NicGuards nic_guards{inventory, host, blueprint, mac_guard, turns};
   service::Power power{inventory, host, blueprint, nic_guards, turns};
   service::Contents contents{inventory, volumes};
   service::ResourceChanges resource_changes{inventory, registry, volumes, turns};

@@ -343,7 +343,7 @@ def test_a_machine_whose_interface_has_vanished_does_not_start_and_says_why(serv
 
 @needs_root
 def test_bridged_nics_are_the_hosts_until_they_are_shared(server, bridge):
-    person = server.user("neighbour")
+    person = server.user("neighbour", [2])
     server.call("GET", "/r", key=person.key, rid=bridge).expect(404)
     refusal = server.call("PUT", "/r/bridged-nic", group=0, label="made", interface="br0", joint="bridge").expect(409).json
     assert refusal["code"] == "resource.found"
