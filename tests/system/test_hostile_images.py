@@ -39,7 +39,7 @@ def test_no_upload_of_any_becomes_a_resource(real_server, images, victims, forma
         if answer.status == 204:
             accepted.append(what)
     assert accepted == []
-    assert server.call("GET", "/r").expect(200).json["resources"] == []
+    assert server.call("GET", "/r", kind="storage").expect(200).json["resources"] == []
 
 
 # Where a disk can be put.

@@ -38,4 +38,4 @@ def test_the_session_of_a_types_page_runs_as_it_stands(server, page):
     assert '"state":"RUNNING"' in done.stdout.replace(" ", ""), done.stdout + done.stderr
     assert "code" not in done.stdout, done.stdout
     assert server.call("GET", "/v").expect(200).json["machines"] == []
-    assert server.call("GET", "/r").expect(200).json["resources"] == []
+    assert server.call("GET", "/r", kind="storage").expect(200).json["resources"] == []
