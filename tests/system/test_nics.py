@@ -376,8 +376,9 @@ def test_a_guest_on_a_macvtap_follows_a_renamed_interface(network, tmp_path):
         server.await_text(vmid, "PING-ANSWERED", BOOT)
         server.await_text(vmid, "SPOOFING-STOPPED", 60)
         linux.end(vmid)
-        eventually(lambda: not [name for name in os.listdir("/sys/class/net") if name.startswith("vy")], 20, what="the end of the guest's device")
-        eventually(lambda: "guest-vy" not in packet_filter(), 10, what="the end of its guard")
+        device = "vy" + vmid.replace("-", "")[:9]
+        eventually(lambda: not [name for name in os.listdir("/sys/class/net") if name.startswith(device)], 20, what="the end of the guest's device")
+        eventually(lambda: device not in packet_filter(), 10, what="the end of its guard")
     netns.ip("link delete other")
 
 
