@@ -94,8 +94,6 @@ def running(*command):
         process.wait(10)
 
 
-# user-nic
-
 class Ordinary(velocity.Server):
     """A server that an ordinary user runs, whoever runs the tests."""
 
@@ -150,8 +148,6 @@ def test_every_model_is_one_that_the_hypervisor_has(server, model):
     server.change(vmid, "STOPPED", force=True).expect(200)
     server.call("DELETE", "/c", cid=catalog).expect(200)
 
-
-# file-handle-nic
 
 def frames_for(server, *nics) -> list[str]:
     return [facts(server, nic)[end] for nic in nics for end in ("socket", "peer_socket")]
@@ -236,8 +232,6 @@ def test_the_sockets_are_told_to_those_who_may_use_the_nic_and_reached_by_nobody
     for listed in server.call("GET", "/r", type="file-handle-nic").expect(200).json["resources"]:
         assert "socket" not in listed
 
-
-# bridged-nic
 
 @pytest.fixture
 def bridge(server):
@@ -381,8 +375,6 @@ def test_a_guest_on_a_macvtap_follows_a_renamed_interface(network, tmp_path):
         eventually(lambda: device not in packet_filter(), 10, what="the end of its guard")
     netns.ip("link delete other")
 
-
-# What the documentation says
 
 @pytest.mark.parametrize("page", ["user-nic", "file-handle-nic", "bridged-nic"])
 def test_the_session_of_the_page_works_as_it_stands(server, page):
