@@ -11,6 +11,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -94,6 +95,11 @@ def status(pid: int, field: str) -> int:
     return int(re.search(rf"{field}:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1])
 
 
+def send(server: velocity.Server, location: str, image: pathlib.Path):
+    server.curl("PATCH", location, None, "-T", str(image), "-H", f"Authorization: Bearer {server.root_key()}", "-H", "Tus-Resumable: 1.0.0",
+                "-H", "Upload-Offset: 0", "-H", "Content-Type: application/offset+octet-stream").expect(204)
+
+
 def uploads(figures: Figures, rounds: int, mebibytes: int = 256):
     with velocity.Server(hypervisor="test:///default") as server:
         image = server.home / "image"
@@ -113,15 +119,105 @@ def uploads(figures: Figures, rounds: int, mebibytes: int = 256):
             location = server.create_upload(image.stat().st_size, f"image {number}").expect(201).headers["location"]
             pathlib.Path(f"/proc/{server.pid}/clear_refs").write_text("5")  # peak memory starts anew
             before = status(server.pid, "VmRSS")
-            begin = time.monotonic()
-            server.curl("PATCH", location, None, "-T", str(image), "-H", f"Authorization: Bearer {server.root_key()}", "-H", "Tus-Resumable: 1.0.0",
-                        "-H", "Upload-Offset: 0", "-H", "Content-Type: application/offset+octet-stream").expect(204)
-            ours.append(time.monotonic() - begin)
+            ours.append(timed(lambda: send(server, location, image)))
             growths.append((status(server.pid, "VmHWM") - before) / 1024)
         figures.add(f"upload of {mebibytes} MiB, against cp", statistics.median(ours) / statistics.median(theirs), "",
                     seconds=round(statistics.median(ours), 2), cp_seconds=round(statistics.median(theirs), 2),
                     cp_and_sync_seconds=round(statistics.median(synced), 2))
         figures.add("memory growth meanwhile", max(growths), "MiB", "<= 16", max(growths) <= 16)
+
+
+NGINX = """
+worker_processes 1; pid {home}/pid; error_log {home}/errors; daemon off; master_process off;
+events {{ }}
+http {{
+  access_log off; client_body_temp_path {home}/body; proxy_temp_path {home}/p; fastcgi_temp_path {home}/f; uwsgi_temp_path {home}/u; scgi_temp_path {home}/s;
+  server {{ listen 127.0.0.1:{port}; root {home}/files; client_max_body_size 0; location / {{ dav_methods PUT; }} }}
+}}
+"""
+
+
+class Nginx:
+    """A file server that takes PUT, on a port of its own."""
+
+    def __init__(self, home: pathlib.Path):
+        (home / "files").mkdir(parents=True)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        (home / "nginx.conf").write_text(NGINX.format(home=home, port=self.port))
+        self.home = home
+        self.process = subprocess.Popen(["/usr/sbin/nginx", "-p", home, "-c", home / "nginx.conf"], stderr=subprocess.DEVNULL)
+        velocity.eventually(self.answers, 10, what="nginx")
+
+    def answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            return True
+        except OSError:
+            return False
+
+    def put(self, file: pathlib.Path):
+        subprocess.run(["curl", "-sSf", "-T", file, f"http://127.0.0.1:{self.port}/image"], check=True)
+        (self.home / "files" / "image").unlink()
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait(30)
+
+
+def against_nginx(figures: Figures, rounds: int, mebibytes: int = 1024):
+    """nginx puts the bytes where they are wanted; the server also inspects the image, rewrites it in the sandbox and syncs it."""
+    if not pathlib.Path("/usr/sbin/nginx").exists():
+        raise SystemExit("missing: nginx (Debian: nginx), which is needed for this part only and is therefore not installed by script/bootstrap")
+    with velocity.Server(hypervisor="test:///default") as server:
+        image = server.home / "image"
+        with open(image, "wb") as file:
+            for _ in range(mebibytes):
+                file.write(os.urandom(1 << 20))
+        nginx = Nginx(server.home / "nginx")
+        ours, theirs, copied, growths = [], [], [], []
+        try:
+            for number in range(rounds):
+                theirs.append(timed(lambda: nginx.put(image)))
+                copied.append(timed(lambda: subprocess.run(["cp", image, server.home / "copy"], check=True)))
+                (server.home / "copy").unlink()
+                location = server.create_upload(image.stat().st_size, f"image {number}").expect(201).headers["location"]
+                pathlib.Path(f"/proc/{server.pid}/clear_refs").write_text("5")
+                before = status(server.pid, "VmRSS")
+                ours.append(timed(lambda: send(server, location, image)))
+                growths.append((status(server.pid, "VmHWM") - before) / 1024)
+                server.call("DELETE", "/r", rid=server.call("GET", "/r").json["resources"][0]["rid"]).expect(200)
+        finally:
+            nginx.end()
+        ratio = statistics.median(ours) / statistics.median(theirs)
+        figures.add(f"upload of {mebibytes} MiB, against nginx's PUT", ratio, "", "<= 1.5", ratio <= 1.5, seconds=round(statistics.median(ours), 2),
+                    nginx_seconds=round(statistics.median(theirs), 2), cp_seconds=round(statistics.median(copied), 2))
+        figures.add("memory growth meanwhile", max(growths), "MiB", "<= 16", max(growths) <= 16)
+
+
+def timed(work) -> float:
+    begin = time.monotonic()
+    work()
+    return time.monotonic() - begin
+
+
+def disks(figures: Figures, rounds: int, times: int = 10):
+    """An empty image through the API, against qemu-img in a process of its own; and a linked clone of a large disk against an empty one."""
+    with velocity.Server(hypervisor="test:///default") as server:
+        base = server.disk("base", size_mb=10_240)
+        ours, theirs, clones = [], [], []
+        key = server.root_key()
+        number = 0
+        for _ in range(rounds):
+            for _ in range(times):
+                number += 1
+                ours.append(timed(lambda: server.disk(f"disk {number}", size_mb=1024, key=key)))
+                theirs.append(timed(lambda: subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", server.home / "bare", "1G"], check=True)))
+                clones.append(timed(lambda: server.call("PUT", "/r/disk-image", key=key, group=0, label=f"clone {number}", source=base, linked=True).expect(200)))
+        created, bare, cloned = (statistics.median(values) for values in (ours, theirs, clones))
+        figures.add("creating an empty qcow2, against qemu-img create", created / bare, "", "<= 1.3", created / bare <= 1.3, ms=round(created * 1000),
+                    bare_ms=round(bare * 1000))
+        figures.add("a linked clone of 10 GiB, against an empty disk", cloned / created, "", "<= 3", cloned / created <= 3, ms=round(cloned * 1000))
 
 
 def idle(figures: Figures, rounds: int):
@@ -188,18 +284,18 @@ def main():
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: a smoke test, not a measurement")
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
-    parser.add_argument("parts", nargs="*", metavar="PART", help="reads, starts, uploads, idle, growth (default: all)")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="reads, starts, uploads, disks, idle, growth (default: all of these), nginx")
     options = parser.parse_args()
     rounds = 2 if options.quick else 7
     parts = {"reads": lambda: reads(figures, rounds, 1 if options.quick else 3), "starts": lambda: starts(figures, min(rounds, 4), 3 if options.quick else 8),
-             "uploads": lambda: uploads(figures, rounds), "idle": lambda: idle(figures, rounds),
+             "uploads": lambda: uploads(figures, rounds), "nginx": lambda: against_nginx(figures, min(rounds, 3)), "disks": lambda: disks(figures, min(rounds, 3)), "idle": lambda: idle(figures, rounds),
              "growth": lambda: growth(figures, min(rounds, 3), 500 if options.quick else 10_000)}
     if unknown := set(options.parts) - set(parts):
         parser.error(f"no part is called {', '.join(sorted(unknown))}")
     if missing := [tool for tool in ("wrk", "curl") if not shutil.which(tool)]:
         parser.error(f"missing: {', '.join(missing)}; script/bootstrap installs them")
     figures = Figures()
-    for name in options.parts or parts:
+    for name in options.parts or [part for part in parts if part != "nginx"]:
         parts[name]()
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(figures.rows, indent=2) + "\n")
