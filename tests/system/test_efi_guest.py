@@ -52,7 +52,9 @@ class Observer:
     def _watch(self, url, key, vmid):
         server = velocity.Server.__new__(velocity.Server)  # a client of its own: a connection serves one thread
         server.url, server._connection = url, None
-        while not self._stop.is_set():
+        stopping = False
+        while not stopping:
+            stopping = self._stop.is_set()  # and once more, for what was true at the end
             state = server.state(vmid, key)
             if not self.seen or self.seen[-1] != state:
                 self.seen.append(state)
