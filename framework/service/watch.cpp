@@ -106,9 +106,11 @@ std::string Watch::screenshot(const Caller& caller, MachineId id, std::size_t di
   try {
     return host_.screenshot(id, static_cast<unsigned>(display));
   } catch (const Error& error) {
-    // A display that was added after the start, or a guest that has gone meanwhile.
-    if (error.code() == ErrorCode::hypervisor_refused) throw Error(ErrorCode::display_not_found, "The running machine does not have this display yet", error.detail());
-    if (error.code() == ErrorCode::hypervisor_wrong_state)
+    // A display that was added after the start, or a guest that has gone meanwhile: libvirt's words for both may be the same.
+    const bool refused = error.code() == ErrorCode::hypervisor_refused, wrong_state = error.code() == ErrorCode::hypervisor_wrong_state;
+    if (refused || (wrong_state && host_.state(id).state != MachineState::STOPPED))
+      throw Error(ErrorCode::display_not_found, "The running machine does not have this display yet", error.detail());
+    if (wrong_state)
       throw Error(ErrorCode::machine_not_running, "The virtual machine is not running: it shows nothing", error.detail()).with("vmid", id.text());
     throw;
   }

@@ -121,7 +121,8 @@ TEST_F(RunningMachine, ShowsItsScreenAndNoneThatItHasNot) {
   boot();
   const std::string png = host_->screenshot(parts_.id, 0);
   EXPECT_TRUE(png.starts_with("\x89PNG"));
-  EXPECT_EQ(code_of([&] { host_->screenshot(parts_.id, 7); }), ErrorCode::hypervisor_refused);
+  EXPECT_EQ(code_of([&] { host_->screenshot(parts_.id, 7); }), ErrorCode::hypervisor_wrong_state);
+  EXPECT_EQ(host_->state(parts_.id).state, model::MachineState::RUNNING);
 }
 
 TEST_F(RunningMachine, GoesBackToASnapshotWithItsMemory) {
