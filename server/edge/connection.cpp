@@ -69,7 +69,7 @@ void Connection::abort() {
 
 awaitable<bool> Connection::serve_one(bool first) {
   Turn turn;
-  turn.request.id = model::Uuid::random().text();
+  turn.request.id = fmt::format("{}.{}", id_, ++requests_);
   turn.request.peer = peer_;
   try {
     turn.gone = !co_await read_header(turn, first);

@@ -1,9 +1,11 @@
 // One client's connection: requests in, answers out, in order. Included by the listener.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
+#include "framework/model/uuid.hpp"
 #include "server/edge/access_log.hpp"
 #include "server/edge/answer.hpp"
 #include "server/edge/client.hpp"
@@ -47,6 +49,8 @@ class Connection {
   awaitable<std::uint64_t> send_source(BodySource& source);
 
   Client client_;
+  const std::string id_ = model::Uuid::random().text();  // of its requests, which are counted: the kernel is asked for random numbers once
+  std::uint64_t requests_ = 0;
   std::string peer_;
   Shared& shared_;
   bool idle_ = true;  // between two requests
