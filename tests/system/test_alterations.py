@@ -63,6 +63,12 @@ def volume(server, stid):
     return server.state_directory / "pools" / "default" / stid
 
 
+def has_snapshots(file):
+    said = subprocess.run(["qemu-img", "info", "-f", "qcow2", file], capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    return "Snapshot list" in said.stdout
+
+
 def test_a_linux_guest_sees_disks_come_and_go(real_server, make, disk):
     vmid, boot = make("linux", memory_size_mb=256)
     run(real_server, vmid)
@@ -119,6 +125,7 @@ def test_what_a_stopped_machine_was_comes_back_with_its_disk_and_its_firmware(re
     real_server.call("PUT", "/v/snapshot", vmid=vmid, name="before").expect(200)
 
     file = volume(real_server, stid)
+    assert has_snapshots(file)
     subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -P 0x5a 0 1M", file], check=True, capture_output=True)
     with open(variables, "r+b") as firmware:
         firmware.write(b"\x5a" * 4096)
@@ -130,8 +137,7 @@ def test_what_a_stopped_machine_was_comes_back_with_its_disk_and_its_firmware(re
     run(real_server, vmid)
     stop(real_server, vmid)
     real_server.call("DELETE", "/v/snapshot", vmid=vmid, name="before").expect(200)
-    listed = subprocess.run(["qemu-img", "snapshot", "-l", "-f", "qcow2", file], capture_output=True, text=True)
-    assert "-" not in listed.stdout.partition("VM CLOCK")[2], listed.stdout
+    assert not has_snapshots(file)
     assert [file.name for file in variables.parent.iterdir() if vmid not in file.name] == []
 
 
@@ -146,6 +152,30 @@ def test_a_running_efi_machine_is_not_kept_and_the_answer_says_why(real_server, 
     run(real_server, vmid)
     for method in ("POST", "DELETE"):
         assert real_server.call(method, "/v/snapshot", vmid=vmid, name="stopped").expect(409).json["code"] == "machine.running"
+
+
+def test_a_kernels_machine_goes_on_from_its_memory(real_server, catalog, disk):
+    kernel = real_server.upload(velocity.guest("linux-kernel"), "kernel to go back to")
+    initrd = real_server.upload(velocity.guest("linux-initrd"), "initrd to go back to")
+    root, added = disk(), disk(size_mb=3)
+    vmid = real_server.machine("with memory", catalog, [root], type="kboot", memory_size_mb=256, kernel=kernel, initrd=initrd, cmdline="console=ttyS0 quiet")
+    run(real_server, vmid)
+    assert real_server.call("PUT", "/v/snapshot", vmid=vmid, name="running").expect(200).json["memory"] is True
+    assert real_server.state(vmid) == "RUNNING"
+    for leave in (lambda: stop(real_server, vmid), lambda: real_server.change(vmid, "PAUSED").expect(200)):
+        leave()
+        assert real_server.call("POST", "/v/snapshot", vmid=vmid, name="running").expect(200).json["state"] == "RUNNING"
+        assert real_server.state(vmid) == "RUNNING"
+    came = real_server.console(vmid).count("CAME: disk")
+    assert real_server.call("PATCH", "/v", vmid=vmid, storage_devices=[root, added]).expect(200).json["changes"] == {"storage_devices": "live"}
+    eventually(lambda: real_server.console(vmid).count("CAME: disk") > came, 60, 0.2, "a word of the guest that went on")
+    assert real_server.console(vmid).count("VELOCITY-GUEST-READY") == 1
+    real_server.call("DELETE", "/v/snapshot", vmid=vmid, name="running").expect(200)
+    stop(real_server, vmid)
+    assert not has_snapshots(volume(real_server, root))
+    real_server.call("DELETE", "/v", vmid=vmid).expect(200)
+    for rid in (kernel, initrd):
+        real_server.call("DELETE", "/r", rid=rid).expect(200)
 
 
 def test_a_clone_and_a_linked_clone_boot_from_disks_of_their_own(real_server, make, catalog):
