@@ -15,6 +15,7 @@
 #include "framework/libvirt/lender.hpp"
 #include "framework/libvirt/notices.hpp"
 #include "framework/libvirt/session.hpp"
+#include "framework/libvirt/shapes.hpp"
 
 namespace velocity::libvirt {
 
@@ -31,6 +32,7 @@ class Host::Connection {
   std::string why_disconnected() const;
   HostFacts facts();
   unsigned long long calls() const { return *count_; }
+  ValidatedShapes& validated() { return validated_; }
 
   // Runs work(Session&) under the deadline. The work must own what it uses.
   template <class Work>
@@ -82,6 +84,7 @@ class Host::Connection {
   const HostSettings settings_;
   Listener& listener_;
   const std::shared_ptr<CallCount> count_ = std::make_shared<CallCount>(0);
+  ValidatedShapes validated_;
   const std::shared_ptr<Facts> facts_ = std::make_shared<Facts>();
   Seen seen_;           // what the listener was last told; the thread's own
   bool tried_ = false;  // whether a connection has failed before; the thread's own

@@ -30,7 +30,10 @@ HostFacts Host::facts() { return connection_->facts(); }
 unsigned long long Host::calls() const { return connection_->calls(); }
 
 void Host::define(const std::string& domain_xml) {
-  connection_->call([domain_xml](Session& session) { session.define(domain_xml); });
+  auto shape = shape_of(domain_xml);
+  const bool validate = !connection_->validated().knows(shape);
+  connection_->call([domain_xml, validate](Session& session) { session.define(domain_xml, validate); });
+  if (validate) connection_->validated().note(std::move(shape));
 }
 
 void Host::rehearse(const std::string& domain_xml) {

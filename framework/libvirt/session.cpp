@@ -119,8 +119,8 @@ Domain Session::get_domain(model::MachineId id) {
   return domain;
 }
 
-void Session::define(const std::string& xml) {
-  const Domain domain(virDomainDefineXMLFlags(counted(), xml.c_str(), VIR_DOMAIN_DEFINE_VALIDATE));
+void Session::define(const std::string& xml, bool validate) {
+  const Domain domain(virDomainDefineXMLFlags(counted(), xml.c_str(), validate ? VIR_DOMAIN_DEFINE_VALIDATE : 0));
   if (!domain) fail("virDomainDefineXMLFlags");
 }
 

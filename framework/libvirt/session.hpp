@@ -44,7 +44,7 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  void define(const std::string& xml);
+  void define(const std::string& xml, bool validate);  // against libvirt's schema
   void rehearse(const std::string& xml);
   void undefine(model::MachineId id);
   void start(model::MachineId id, unsigned flags = 0);  // of VIR_DOMAIN_START_…
