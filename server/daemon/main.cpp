@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <systemd/sd-daemon.h>
 
 #include "framework/model/error.hpp"
 #include "server/daemon/config.hpp"
@@ -62,6 +63,8 @@ int serve(const daemon::Settings& settings) {
   daemon::Daemon server(settings, root.text);
   greet(server, root);
   if (!settings.ready_file.empty()) daemon::write_ready_file(settings.ready_file, server.url());
+  // To the service manager, if there is one. Its socket's name goes out of the environment, so that no guest is given it.
+  sd_notify(1, fmt::format("READY=1\nSTATUS=Answers at {}", server.url()).c_str());
   int number = 0;
   sigwait(&ending, &number);
   bound_the_end(ending, std::chrono::seconds(settings.drain_seconds) + kLastPatience);

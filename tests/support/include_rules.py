@@ -20,7 +20,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "framework/service": ("framework/model", "framework/plugin", "framework/libvirt", "framework/network", "framework/storage", "framework/store"),
     "sdk/include": (),
     "sdk": ("sdk/include",),
-    "sdk/tool": ("sdk/include", "framework/plugin", "framework/model"),  # it checks and tries plugins as the server does
+    "sdk/tool": ("sdk/include", "sdk/conformance", "framework/plugin", "framework/model"),  # it checks and tries plugins as the server does
+    "sdk/conformance": ("sdk/include", "framework/plugin", "framework/libvirt", "framework/model"),  # what plugins plan, the server's rooms judge
     "plugins": ("sdk/include",),
     "server": ("framework/model",),  # problem.hpp: from our errors to HTTP's
     "server/edge": ("framework/service", "framework/model", "server"),
@@ -46,6 +47,7 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "linux/if_link.h": ("framework/network",),
     "archive": ("framework/storage",),
     "png.h": ("framework/libvirt",),
+    "systemd/": ("server/daemon",),
 }
 ONE_FILE = ("valijson/",)
 
