@@ -7,18 +7,9 @@
 
 namespace velocity::edge {
 
-// The header in which the edge numbers a request and the worker echoes it. An answer whose body passes in memory has ";body" behind the
-// number.
+// The header in which a worker echoes the number of the request that it answers. An answer whose body passes in memory has ";body" behind
+// the number.
 inline constexpr char kRequestNumberHeader[] = "X-Edge-Number";
-// Further headers that the edge sets on a forwarded request: the request id for log and answer, the peer's address ("127.0.0.1"),
-// and the client's own Content-Type and Accept under other names: Pistache's parsers refuse some that are legal ("Accept: *" with a 415 of
-// its own).
-inline constexpr char kRequestIdHeader[] = "X-Edge-Request-Id";
-inline constexpr char kPeerHeader[] = "X-Edge-Peer";
-inline constexpr char kContentTypeHeader[] = "X-Edge-Content-Type";
-// The query as the client sent it, without the question mark: Pistache keeps one value of a key that is repeated.
-inline constexpr char kQueryHeader[] = "X-Edge-Query";
-inline constexpr char kAcceptHeader[] = "X-Edge-Accept";
 
 // Thread-safe.
 class Backend {

@@ -148,11 +148,11 @@ awaitable<void> Connection::handle(Turn& turn) {
   } else if (request.method == http::verb::options) {
     turn.answer = preflight_answer(request);
   } else {
-    auto header = forwarded_header(request);
+    auto about = forwarded(request);
     auto text = co_await body.read_all(shared_.settings.limits.body);
     turn.body_read = body.complete();
     if (shared_.unsent > shared_.settings.limits.unsent) throw Error(ErrorCode::server_busy, "Too many answers wait for their readers");
-    if (turn.body_read) turn.answer = co_await shared_.pool.call(std::move(header), std::move(text));
+    if (turn.body_read) turn.answer = co_await shared_.pool.call(request, std::move(about), std::move(text));
   }
   turn.body_read = body.complete();
   turn.gone = body.client_gone();

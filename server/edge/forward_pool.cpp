@@ -17,10 +17,6 @@ using model::ErrorCode;
 constexpr std::size_t kReadSize = 64 * 1024;
 constexpr std::uint32_t kAnswerHeader = 64 * 1024;
 
-void append(std::string& text, std::string_view name, std::string_view value) {
-  if (!value.empty()) text.append(name).append(": ").append(value).append("\r\n");
-}
-
 // Fields that belong to one hop (RFC 9110, 7.6.1), and those that the edge writes itself.
 bool stays_here(const http::fields::value_type& field) {
   switch (field.name()) {
@@ -53,11 +49,19 @@ http::verb forwarded_method(http::verb method) {
   }
 }
 
+std::string header_text(const Request& request, const Forwarded& about, std::size_t body_size) {
+  const auto method = http::to_string(forwarded_method(request.method));
+  auto text = fmt::format("{} {} HTTP/1.1\r\nConnection: Keep-Alive\r\n{}: {}\r\n", std::string_view(method.data(), method.size()), request.path,
+                          kForwardedHeader, header_value(about));
+  if (body_size > 0) text += fmt::format("Content-Length: {}\r\n", body_size);
+  return text += "\r\n";
+}
+
 }  // namespace
 
 struct ForwardPool::Job {
   explicit Job(net::io_context& io) : wake(io) {}
-  std::string request_line_and_fields;
+  std::string header;
   std::string body;
   std::string number;
   Clock::time_point begun;
@@ -79,22 +83,15 @@ struct ForwardPool::Slot {
   bool alarmed = false;
 };
 
-std::string forwarded_header(const Request& request) {
-  const auto method_text = http::to_string(forwarded_method(request.method));
-  std::string text;
-  text.reserve(512 + request.path.size() + request.query.size());
-  text.append(method_text.data(), method_text.size()).append(" ").append(request.path);
-  text += " HTTP/1.1\r\nHost: edge\r\nConnection: Keep-Alive\r\n";
-  append(text, kRequestIdHeader, request.id);
-  append(text, kPeerHeader, request.peer);
-  if (!request.query.empty()) append(text, kQueryHeader, std::string_view(request.query).substr(1));  // without the question mark
-  append(text, kContentTypeHeader, request.field(http::field::content_type));
-  append(text, "Authorization", request.field(http::field::authorization));
-  append(text, "If-Match", request.field(http::field::if_match));
-  append(text, "If-None-Match", request.field(http::field::if_none_match));
-  append(text, "Idempotency-Key", request.field("Idempotency-Key"));
-  append(text, kAcceptHeader, request.field(http::field::accept));
-  return text;
+Forwarded forwarded(const Request& request) {
+  Forwarded about;
+  about.id = request.id;
+  about.peer = request.peer;
+  about.content_type = request.field(http::field::content_type);
+  about.authorization = request.field(http::field::authorization);
+  about.idempotency_key = request.field("Idempotency-Key");
+  if (!request.query.empty()) about.query = request.query.substr(1);
+  return about;
 }
 
 ForwardPool::ForwardPool(net::io_context& io, Backend& backend, const EdgeSettings& settings)
@@ -115,15 +112,12 @@ ForwardPool::ForwardPool(net::io_context& io, Backend& backend, const EdgeSettin
 
 ForwardPool::~ForwardPool() = default;
 
-awaitable<Answer> ForwardPool::call(std::string header, std::string body) {
+awaitable<Answer> ForwardPool::call(const Request& request, Forwarded about, std::string body) {
   if (stopping_ || (idle_.empty() && queue_.size() >= limits_.queue)) throw Error(ErrorCode::server_busy, "The server has too much to do");
   const auto job = std::make_shared<Job>(io_);
   job->number = std::to_string(++last_number_);
-  job->request_line_and_fields = std::move(header);
-  append(job->request_line_and_fields, kRequestNumberHeader, job->number);
-  // Always a length: the worker need not know which methods have a body.
-  append(job->request_line_and_fields, "Content-Length", std::to_string(body.size()));
-  job->request_line_and_fields += "\r\n";
+  about.number = job->number;
+  job->header = header_text(request, about, body.size());
   job->body = std::move(body);
   job->begun = Clock::now();
   job->wake.expires_at(job->begun + timeouts_.handler);
@@ -222,7 +216,7 @@ awaitable<void> ForwardPool::ensure_connected(Slot& slot) {
 
 awaitable<bool> ForwardPool::exchange(Slot& slot, Job& job) {
   error_code ec;
-  const std::array<net::const_buffer, 2> request{net::buffer(job.request_line_and_fields), net::buffer(job.body)};
+  const std::array<net::const_buffer, 2> request{net::buffer(job.header), net::buffer(job.body)};
   co_await net::async_write(slot.socket, request, into(ec));
   if (ec) co_return false;
   http::response_parser<http::string_body> parser;

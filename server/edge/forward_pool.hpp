@@ -9,14 +9,14 @@
 
 #include "server/edge/answer.hpp"
 #include "server/edge/backend.hpp"
+#include "server/edge/forwarded.hpp"
 #include "server/edge/request.hpp"
 #include "server/edge/settings.hpp"
 
 namespace velocity::edge {
 
-// What of a request is handed on, as text from the request line to the last field. Made before the body is read, whose trailers may add
-// fields.
-std::string forwarded_header(const Request& request);
+// What of a request is handed on. Made before the body is read, whose trailers may add fields.
+Forwarded forwarded(const Request& request);
 
 // One slot for each worker, with one connection to it. A slot always writes its request to the end and reads the answer to the end, also
 // when nobody waits for it any more: a connection that is closed with an answer outstanding can make the worker answer another one. Used on
@@ -28,7 +28,7 @@ class ForwardPool {
 
   // Errors: server_busy when the queue is full or the worker's turn never came, server_timeout when it did not answer in time,
   // server_internal when what came back was not the answer to this request.
-  awaitable<Answer> call(std::string header, std::string body);
+  awaitable<Answer> call(const Request& request, Forwarded about, std::string body);
 
   void watch(Clock::time_point now);                // names in the log whoever has not answered for too long
   void stop();                                      // what is outstanding fails; every coroutine ends soon after

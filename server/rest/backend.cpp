@@ -22,6 +22,8 @@
 #include <pistache/peer.h>
 #include <pistache/router.h>
 
+#include "server/edge/forwarded.hpp"
+
 namespace velocity::rest {
 namespace {
 
@@ -60,7 +62,6 @@ class TextHeader : public http::Header::Header {
   std::string value_;
 };
 
-constexpr char kNumberName[] = "X-Edge-Number";
 constexpr char kTypeName[] = "Content-Type";
 constexpr char kAllowName[] = "Allow";
 constexpr char kRetryName[] = "Retry-After";
@@ -73,9 +74,9 @@ void add_header(http::Header::Collection& headers, const std::string& name, cons
   else throw std::logic_error("no class for the header " + name);
 }
 
-std::string raw_header(const http::Request& request, const char* name) {
-  const auto header = request.headers().tryGetRaw(name);
-  return header ? header->value() : std::string();
+edge::Forwarded forwarded(const http::Request& request) {
+  const auto header = request.headers().tryGetRaw(edge::kForwardedHeader);
+  return edge::read_forwarded(header ? header->value() : std::string());
 }
 
 // Bodies on their way around the socket, by request number.
@@ -194,7 +195,7 @@ bool anybody_listens_on(std::uint16_t port) {
 // Asks over a worker's connection for a path that does not exist, and looks for our own number in the answer.
 bool answers(int connection) {
   static constexpr std::string_view kQuestion =
-      "GET /is-anybody-there HTTP/1.1\r\nHost: e\r\nConnection: Keep-Alive\r\nX-Edge-Number: proof\r\n\r\n";
+      "GET /is-anybody-there HTTP/1.1\r\nConnection: Keep-Alive\r\nX-Edge: proof\r\n\r\n";
   if (::write(connection, kQuestion.data(), kQuestion.size()) != static_cast<ssize_t>(kQuestion.size())) return false;
   std::string answer;
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
@@ -259,26 +260,28 @@ struct PistacheBackend::Engine {
       for (const auto& [method, pistache_method] : kMethods)
         router.addRoute(pistache_method, path,
                         [this, &offer = offer, method = method, names = parameters_of(path)](const auto& request, auto writer) {
-                          auto incoming = read(request, method);
+                          auto about = forwarded(request);
+                          auto incoming = read(request, about, method);
                           for (const auto& name : names)
                             if (request.hasParam(":" + name)) incoming.path[name] = request.param(":" + name).template as<std::string>();
-                          return reply(request, std::move(writer), guard.answer(offer, std::move(incoming)));
+                          return reply(about.number, std::move(writer), guard.answer(offer, std::move(incoming)));
                         });
     router.addNotFoundHandler([this](const auto& request, auto writer) {
-      return reply(request, std::move(writer), guard.unknown_path(read(request, Method::get)));
+      auto about = forwarded(request);
+      return reply(about.number, std::move(writer), guard.unknown_path(read(request, about, Method::get)));
     });
     return router;
   }
 
-  static Incoming read(const http::Request& request, Method method) {
+  static Incoming read(const http::Request& request, edge::Forwarded& about, Method method) {
     Incoming incoming;
     incoming.method = method;
-    incoming.id = raw_header(request, edge::kRequestIdHeader);
-    incoming.peer = raw_header(request, edge::kPeerHeader);
-    incoming.content_type = raw_header(request, edge::kContentTypeHeader);
-    incoming.authorization = raw_header(request, "Authorization");
-    incoming.idempotency_key = raw_header(request, "Idempotency-Key");
-    incoming.query = raw_header(request, edge::kQueryHeader);
+    incoming.id = std::move(about.id);
+    incoming.peer = std::move(about.peer);
+    incoming.content_type = std::move(about.content_type);
+    incoming.authorization = std::move(about.authorization);
+    incoming.idempotency_key = std::move(about.idempotency_key);
+    incoming.query = std::move(about.query);
     incoming.body = request.body();
     return incoming;
   }
@@ -291,11 +294,10 @@ struct PistacheBackend::Engine {
   }
 
   // Exactly one answer, sent before the handler returns. Nothing may leave it as an exception: Pistache would tell the client.
-  Pistache::Rest::Route::Result reply(const http::Request& request, http::ResponseWriter writer, Answer answer) noexcept {
+  Pistache::Rest::Route::Result reply(const std::string& number, http::ResponseWriter writer, Answer answer) noexcept {
     try {
-      const auto number = raw_header(request, edge::kRequestNumberHeader);
       const bool around = answer.body.size() > kMaxInlineBody;
-      writer.headers().add<TextHeader<kNumberName>>(around ? number + ";body" : number);
+      writer.headers().add<TextHeader<edge::kRequestNumberHeader>>(around ? number + ";body" : number);
       if (!answer.type.empty()) writer.headers().add<TextHeader<kTypeName>>(answer.type);
       for (const auto& [name, value] : answer.headers) add_header(writer.headers(), name, value);
       if (around) {

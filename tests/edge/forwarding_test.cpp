@@ -56,17 +56,27 @@ TEST_F(ForwardingTest, AMethodThatNoPathOffersIsForThePathToRefuseAndIsNotReflec
 TEST_F(ForwardingTest, AWorkerSeesTheCanonicalRequestAndAFixedListOfFields) {
   const auto received =
       ask(start(), post("/u/us%65r/?a=%20", "{}",
-                        "Authorization: Bearer k\r\nIf-Match: \"1\"\r\nIf-None-Match: \"2\"\r\nIdempotency-Key: i\r\nAccept: text/plain\r\n"
+                        "Authorization: Bearer k\r\nIf-Match: \"1\"\r\nIdempotency-Key: i\r\nAccept: text/plain\r\n"
                         "Content-Type: application/json\r\nCookie: c=1\r\nX-Anything: 1\r\nConnection: close\r\nUser-Agent: t\r\n"));
   ASSERT_TRUE(received);
-  EXPECT_THAT(received->body, HasSubstr("POST /u/user HTTP/1.1\r\n"));
-  for (const std::string field :
-       {"Authorization: Bearer k", "If-Match: \"1\"", "If-None-Match: \"2\"", "Idempotency-Key: i", "X-Edge-Accept: text/plain",
-        "Connection: Keep-Alive", "X-Edge-Content-Type: application/json", "X-Edge-Peer: 127.0.0.1", "X-Edge-Query: a=%20", "Content-Length: 2"})
-    EXPECT_THAT(received->body, HasSubstr("\r\n" + field + "\r\n"));
-  EXPECT_THAT(received->body, HasSubstr("X-Edge-Request-Id: " + received->fields.at("x-request-id")));
-  for (const std::string field : {"Cookie", "X-Anything", "User-Agent", "\nContent-Type", "\nAccept"})
-    EXPECT_THAT(received->body, Not(HasSubstr(field)));
+  EXPECT_THAT(received->body, ::testing::StartsWith("POST /u/user HTTP/1.1\r\nConnection: Keep-Alive\r\nX-Edge: "));
+  EXPECT_THAT(received->body, ::testing::EndsWith("\t" + received->fields.at("x-request-id") +
+                                                  "\t127.0.0.1\tapplication/json\tBearer k\ti\ta=%20\r\nContent-Length: 2\r\n\r\n{}"));
+}
+
+TEST(Forwarded, ComesOutAsItWentIn) {
+  const Forwarded about{"7", "an id", "::1", "text/plain;\tcharset=utf-8", "", "key", "a=1&b=%09"};
+  const auto read = read_forwarded(header_value(about));
+  EXPECT_EQ(read.number, "7");
+  EXPECT_EQ(read.id, "an id");
+  EXPECT_EQ(read.peer, "::1");
+  EXPECT_EQ(read.content_type, "text/plain; charset=utf-8");
+  EXPECT_EQ(read.authorization, "");
+  EXPECT_EQ(read.idempotency_key, "key");
+  EXPECT_EQ(read.query, "a=1&b=%09");
+  EXPECT_EQ(read_forwarded("8").number, "8");
+  EXPECT_EQ(read_forwarded("8").query, "");
+  EXPECT_EQ(read_forwarded("").number, "");
 }
 
 TEST_F(ForwardingTest, EveryAnswerCarriesItsOwnRequestIdAndTheSecurityFields) {

@@ -32,6 +32,7 @@ std::optional<Asked> next_request(int fd, std::string& buffer) {
     const auto colon = line.find(": ");
     asked.fields[line.substr(0, colon)] = line.substr(colon + 2);
   }
+  asked.about = read_forwarded(asked.fields[kForwardedHeader]);
   const auto length = asked.fields.count("Content-Length") > 0 ? std::stoul(asked.fields["Content-Length"]) : 0;
   while (buffer.size() < end + 4 + length)
     if (!receive_more(fd, buffer)) return std::nullopt;

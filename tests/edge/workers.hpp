@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "server/edge/backend.hpp"
+#include "server/edge/forwarded.hpp"
 
 namespace velocity::edge::testing {
 
@@ -17,8 +18,9 @@ namespace velocity::edge::testing {
 struct Asked {
   std::string line;  // "GET /path?query HTTP/1.1"
   std::map<std::string, std::string> fields;
+  Forwarded about;
   std::string body;
-  std::string number() const { return fields.at(kRequestNumberHeader); }
+  std::string number() const { return about.number; }
   std::string text;  // all of it, as it came
 };
 

@@ -142,7 +142,7 @@ class HostileJson : public testing::Test {
   static void TearDownTestSuite() { rest_.reset(); }
 
   void expect_refused(const Target& target, const std::string& body) {
-    const auto response = rest_->client.ask(target.method, target.path, body, {{"Authorization", "Bearer " + rest_->authkey}});
+    const auto response = rest_->client.ask(target.method, target.path, body, test::with_authkey(rest_->authkey));
     EXPECT_GE(response.status, 400) << target.method << ' ' << target.path << ' ' << body.substr(0, 300);
     EXPECT_LT(response.status, 500) << target.method << ' ' << target.path << ' ' << body.substr(0, 300) << response.body;
     if (response.status >= 400) {
@@ -183,7 +183,7 @@ TEST_F(HostileJson, EveryFieldOfEveryRouteIsRefusedByItsPath) {
     for (const auto& [field, kind] : target.fields) {
       Json body = target.valid;
       body[field] = Json::object({{"not", "this"}});
-      const auto response = rest_->client.ask(target.method, target.path, body.dump(), {{"Authorization", "Bearer " + rest_->authkey}});
+      const auto response = rest_->client.ask(target.method, target.path, body.dump(), test::with_authkey(rest_->authkey));
       ASSERT_EQ(response.status, 400) << target.method << ' ' << target.path << ' ' << field << response.body;
       const auto document = response.json();
       const auto& problems = document.at("problems");
@@ -194,7 +194,7 @@ TEST_F(HostileJson, EveryFieldOfEveryRouteIsRefusedByItsPath) {
 }
 
 TEST_F(HostileJson, WhatIsMissingIsNamedAllAtOnce) {
-  const auto response = rest_->client.ask("PUT", "/v/efi", "{}", {{"Authorization", "Bearer " + rest_->authkey}});
+  const auto response = rest_->client.ask("PUT", "/v/efi", "{}", test::with_authkey(rest_->authkey));
   EXPECT_EQ(response.status, 400);
   EXPECT_EQ(response.json().at("problems").size(), 4U) << response.body;
 }

@@ -13,6 +13,7 @@
 #include <string>
 #include <thread>
 
+#include "server/edge/forwarded.hpp"
 #include "server/rest/backend.hpp"
 #include "server/rest/guard.hpp"
 #include "server/rest/tables.hpp"
@@ -32,6 +33,12 @@ struct Response {
   rest::Json json() const { return rest::Json::parse(body); }
 };
 
+inline edge::Forwarded with_authkey(const std::string& authkey) {
+  edge::Forwarded about;
+  about.authorization = "Bearer " + authkey;
+  return about;
+}
+
 // The edge's end of one worker's connection, and the little of HTTP that the edge needs to speak on it.
 class WorkerClient {
  public:
@@ -41,15 +48,15 @@ class WorkerClient {
   WorkerClient& operator=(const WorkerClient&) = delete;
 
   Response ask(const std::string& method, const std::string& target, const std::string& body = {},
-               const std::map<std::string, std::string>& headers = {}) {
+               edge::Forwarded about = {}) {
     const auto number = std::to_string(++number_);
     const auto mark = std::min(target.find('?'), target.size());
-    std::string text = method + " " + target.substr(0, mark) + " HTTP/1.1\r\nHost: edge\r\nConnection: Keep-Alive\r\nX-Edge-Number: " + number +
-                       "\r\nX-Edge-Request-Id: id-" + number +
-                       "\r\nX-Edge-Peer: 127.0.0.1\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
-    if (mark < target.size()) text += "X-Edge-Query: " + target.substr(mark + 1) + "\r\n";
-    for (const auto& [name, value] : headers) text += name + ": " + value + "\r\n";
-    write(text + "\r\n" + body);
+    about.number = number;
+    about.id = "id-" + number;
+    about.peer = "127.0.0.1";
+    if (mark < target.size()) about.query = target.substr(mark + 1);
+    write(method + " " + target.substr(0, mark) + " HTTP/1.1\r\nConnection: Keep-Alive\r\nX-Edge: " + edge::header_value(about) +
+          "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
     auto response = read();
     auto echo = response.headers["X-Edge-Number"];
     if (echo == number + ";body") {
