@@ -102,7 +102,13 @@ class Ordinary(velocity.Server):
             return super().command()
         os.chown(self.home, 65534, 65534)
         self.environment |= {"HOME": str(self.home), "XDG_CACHE_HOME": str(self.home), "XDG_RUNTIME_DIR": str(self.home)}
-        return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", *super().command()]
+        # Bound to where he can go: the checkout may lie in a home that is closed to others.
+        build = self.home / "build"
+        build.mkdir(exist_ok=True)
+        program, *options = super().command()
+        return ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" "$1" && shift && exec "$@"', str(velocity.BUILD), str(build),
+                "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all",
+                str(build / pathlib.Path(program).relative_to(velocity.BUILD)), *options]
 
     def spawn(self):
         self.command()  # for the environment, which is taken before
