@@ -1,18 +1,10 @@
 """What the README tells people to type works as it stands, and so does script/demo."""
 
 import os
-import re
 import subprocess
 
 import velocity
-
-
-def session() -> str:
-    """The README's blocks marked as its session, in order, without the question for the password."""
-    text = (velocity.SOURCE / "README.md").read_text()
-    blocks = re.findall(r"<!-- session(: password)? -->\n```sh\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) >= 4 and blocks[0][0]
-    return "".join(block for _, block in blocks)
+from readme import session
 
 
 def run(command, server, **more):
