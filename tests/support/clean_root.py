@@ -56,11 +56,21 @@ exec env -i container=oci PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/system
 """
 
 
+# What SETUP needs of the kernel.
+TRIAL = """
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/upper /mnt/work /mnt/root /mnt/groups
+mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
+mount -t cgroup2 cgroup2 /mnt/groups
+test -x /mnt/root/lib/systemd/systemd
+"""
+
+
 def why_impossible() -> str:
     """Why there can be no such root here; empty if there can."""
     if os.geteuid() != 0:
         return "a root directory of its own needs root"
-    tried = subprocess.run(["unshare", *NAMESPACES, "sh", "-c", "mount -t cgroup2 cgroup2 /mnt && mount -t tmpfs tmpfs /mnt"], capture_output=True, text=True)
+    tried = subprocess.run(["unshare", *NAMESPACES, "sh", "-ec", TRIAL], capture_output=True, text=True, check=False)
     return f"this kernel makes no root directory of its own: {tried.stderr}" if tried.returncode else ""
 
 
