@@ -103,7 +103,7 @@ def boot_a_scaffolded_type(server, root):
       cd /root
       velocity-plugin new vm sample
       cd sample
-      cmake -G Ninja -B build -DCMAKE_INSTALL_PREFIX=/usr
+      cmake -G Ninja -B build
       cmake --build build
       ctest --test-dir build --output-on-failure
       cmake --install build""", timeout=400)
