@@ -14,6 +14,7 @@
 
 #include "framework/model/field_reader.hpp"
 #include "framework/plugin/elf.hpp"
+#include "framework/plugin/schema.hpp"
 #include "framework/plugin/trust.hpp"
 #include "framework/process/descriptor.hpp"
 
@@ -97,6 +98,7 @@ void parse_manifest(std::string_view text, Manifest& manifest) {
       if (!type.is_string() || !is_type(type.get_ref<const std::string&>()) || !once.insert(type.get<std::string>()).second)
         fields.note("provides", "must be a list of vm/<type> and resource/<type>");
   fields.finish();
+  if (const auto settings = json.find("settings"); settings != json.end()) manifest.settings = Schema(*settings).document();
   manifest.provides.assign(once.begin(), once.end());
 }
 

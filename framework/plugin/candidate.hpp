@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "framework/model/json.hpp"
 #include "framework/plugin/refusal.hpp"
 
 namespace velocity::plugin {
@@ -16,6 +17,7 @@ struct Manifest {
   int abi_major = 0;
   int abi_minor = 0;                  // the least that it needs
   std::vector<std::string> provides;  // "vm/efi", "resource/disk-image"
+  model::Json settings;               // JSON Schema of what it can be told by the administrator; null when it judges that itself
 };
 
 struct Candidate {

@@ -5,10 +5,12 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "framework/plugin/candidate.hpp"
 #include "framework/plugin/loader.hpp"
 #include "framework/plugin/prober.hpp"
+#include "framework/plugin/schema.hpp"
 
 namespace velocity::plugin {
 namespace {
@@ -39,6 +41,20 @@ PluginReport report_of(const Candidate& candidate) {
   report.licence = manifest.licence;
   report.provides = manifest.provides;
   return report;
+}
+
+// The administrator's settings, with the defaults of the plugin's own schema, if its manifest has one.
+std::optional<Refusal> hold_to_schema(const Manifest& manifest, Json& settings) {
+  if (manifest.settings.is_null()) return std::nullopt;
+  try {
+    settings = Schema(manifest.settings).normalise(settings);
+    return std::nullopt;
+  } catch (const model::Error& error) {
+    std::vector<std::string> lines;
+    for (const auto& [path, message] : error.problems()) lines.push_back(path + " " + message);
+    return Refusal{"plugin.settings_invalid", fmt::format("its settings are wrong: {}", fmt::join(lines, "; ")),
+                   "correct them in plugins.d or in the configuration file; velocity-plugin inspect shows what there is"};
+  }
 }
 
 template <class Type>
@@ -77,9 +93,12 @@ struct Registry::Contents {
     if (candidate.refusal) return candidate.refusal;
     if (auto refusal = conflict(manifest)) return refusal;
     if (auto refusal = prober.fault(candidate)) return refusal;
+    if (const auto broken = settings.broken_drop_ins.find(manifest.name); broken != settings.broken_drop_ins.end())
+      return Refusal{"plugin.settings_invalid", broken->second, "correct the file, or remove it"};
     Brought brought;
     const auto& configuration = settings.configuration;
-    const auto own = configuration.is_object() && configuration.contains(manifest.name) ? configuration.at(manifest.name) : Json::object();
+    auto own = configuration.is_object() && configuration.contains(manifest.name) ? configuration.at(manifest.name) : Json::object();
+    if (auto refusal = hold_to_schema(manifest, own)) return refusal;
     if (auto refusal = bring_in(candidate, own, services, brought)) return refusal;
     for (auto& type : brought.vm_types) vm_types[type->info().type] = std::move(type);
     for (auto& type : brought.resource_types) resource_types[type->info().type] = std::move(type);
@@ -108,6 +127,12 @@ Registry::Registry(RegistrySettings settings, HostServices& services) : contents
     }
     contents_->reports.push_back(std::move(report));
   }
+}
+
+std::string line_of(const PluginReport& report) {
+  const auto file = report.file.string();
+  if (report.status == "refused") return fmt::format("refused: {}: {}: {}. {}", file, report.code, report.cause, report.fix);
+  return fmt::format("{}: {}: {} {} ({})", report.status, file, report.name, report.version, fmt::join(report.provides, ", "));
 }
 
 Registry::~Registry() = default;

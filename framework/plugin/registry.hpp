@@ -125,12 +125,16 @@ struct PluginReport {
   std::vector<std::string> provides;  // "vm/efi", "resource/disk-image"
 };
 
+// The report as one line, for the log and for people.
+std::string line_of(const PluginReport& report);
+
 struct RegistrySettings {
   std::vector<std::filesystem::path> directories;  // the first that has a file name wins
   std::vector<std::string> disabled;               // plugin names
   std::filesystem::path probe_program;             // velocity-plugin, run as `probe_program probe FILE` in a child to try an unknown plugin; empty: no probe
   std::filesystem::path cache;                     // where probe verdicts are kept, by content; empty: none
   Json configuration = Json::object();             // by plugin name
+  std::map<std::string, std::string> broken_drop_ins{};  // by plugin name: why its file in plugins.d is not understood
   std::chrono::milliseconds probe_deadline{5000};  // for the child
 };
 

@@ -5,6 +5,7 @@
 #include <velocity/abi.h>
 
 #include "framework/model/error.hpp"
+#include "framework/plugin/drop_ins.hpp"
 
 namespace velocity::daemon {
 namespace {
@@ -30,6 +31,9 @@ plugin::RegistrySettings registry_settings(const Settings& settings, const Insta
   registry.probe_program = installation.probe_program;
   registry.cache = state.cache();
   registry.configuration = settings.plugin_configuration;
+  std::vector<std::filesystem::path> drop_ins;
+  for (const auto& directory : settings.drop_in_directories) drop_ins.emplace_back(std::filesystem::absolute(directory));
+  plugin::read_drop_ins(drop_ins.empty() ? installation.drop_ins : drop_ins, registry);
   if (installation.probe_program.empty())
     spdlog::warn("velocity-plugin is not beside this program: plugins are loaded without being tried first");
   return registry;
@@ -75,7 +79,7 @@ Daemon::Daemon(const Settings& settings, const std::string& root_password)
       observer_(inventory_),
       host_(host_settings(settings, state_), observer_),
       volumes_(state_.pool()),
-      pools_(inventory_, volumes_, state_.path()),
+      pools_(inventory_, volumes_, state_.path(), host_),
       interfaces_({settings.default_route_interfaces, settings.further_kinds}),
       host_interfaces_(host_, interfaces_),
       plugin_services_(volumes_, state_.run(), inventory_, host_, [this] { return host_interfaces_.list(); }),
@@ -107,6 +111,8 @@ Daemon::Daemon(const Settings& settings, const std::string& root_password)
       guard_(sessions_, replies_, logs_.server(), rest::all_routes(services_, about())),
       backend_(guard_, backend_settings(settings)),
       edge_(edge_settings(settings, logs_), backend_, services_) {
+  for (const auto& report : registry_.plugins())
+    spdlog::log(report.status == "refused" ? spdlog::level::warn : spdlog::level::info, "Plugin {}", plugin::line_of(report));
   // Last, when nothing can keep its password from being shown any more; until then every sign-in is refused.
   root_made_ = accounts_.create_root(root_password);
   spdlog::info("velocityd {} answers at {}, state in {}", server_version(), edge_.url(), state_.path().string());

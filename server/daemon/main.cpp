@@ -34,9 +34,8 @@ sigset_t hold_back_signals() {
 }
 
 void greet(const daemon::Daemon& server, const daemon::RootPassword& root) {
-  for (const auto& plugin : server.plugins().plugins())
-    if (plugin.status == "refused")
-      fmt::print("Plugin refused: {}: {}: {}. {}\n", plugin.code, plugin.file.string(), plugin.cause, plugin.fix);
+  for (const auto& report : server.plugins().plugins())
+    if (report.status == "refused") fmt::print("Plugin {}\n", plugin::line_of(report));
   fmt::print("velocityd {} answers at {}\n", daemon::server_version(), server.url());
   const bool show = server.first_start() && root.generated;
   if (show) fmt::print("The user root was made. Its password, shown this once: {}\n", root.text);

@@ -52,6 +52,7 @@ const std::array kSettings{
             &S::further_kinds},
 
     Setting{"plugins.directories", "--plugins", "DIR", "where the plugins are (default: beside the program)", &S::plugin_directories},
+    Setting{"plugins.drop_ins", nullptr, "DIR", "plugins.d directories, the last wins (default: the installation's and /etc/velocity/plugins.d)", &S::drop_in_directories},
     Setting{"plugins.disabled", nullptr, "NAMES", "plugins that are not loaded", &S::disabled_plugins},
 
     Setting{"log.level",

@@ -45,6 +45,7 @@ struct Settings {
   std::vector<std::string> further_kinds;
 
   std::vector<std::string> plugin_directories;  // empty: beside the program
+  std::vector<std::string> drop_in_directories;  // empty: the installation's and the administrator's plugins.d
   std::vector<std::string> disabled_plugins;
   model::Json plugin_configuration = model::Json::object();  // by the plugin's name
 
