@@ -33,7 +33,7 @@ std::optional<Refusal> verdict(const std::string& text) {
 
 std::optional<Refusal> try_out(const fs::path& program, const fs::path& file, std::chrono::milliseconds deadline) {
   std::string answer;
-  const process::Program probe({program.string(), "probe", file.string()}, process::own_environment(), deadline);
+  const process::Program probe({program.string(), "probe", "--json", file.string()}, process::own_environment(), deadline);
   const auto end = probe.run([&answer](std::string_view text) { answer.append(text.substr(0, kMaxVerdict - answer.size())); });
   if (!end.started)
     return Refusal{"plugin.probe_impossible", "it cannot be tried in a child process: " + end.errors, "see that the server's installation is whole"};

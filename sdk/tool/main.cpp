@@ -1,120 +1,85 @@
-// velocity-plugin: looks at plugin files. `inspect` says what is known without loading, `probe` loads one here and says what came
-// of it; the server runs `probe` as a child process before it loads an unknown plugin itself.
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
+// velocity-plugin: what an author, a packager and the server itself look at plugins with.
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <filesystem>
+#include <exception>
 #include <string>
+#include <vector>
 
-#include "framework/model/error.hpp"
-#include "framework/plugin/candidate.hpp"
-#include "framework/plugin/loader.hpp"
+#include "framework/model/json.hpp"
+#include "sdk/tool/looking.hpp"
+#include "sdk/tool/scaffold.hpp"
+#include "sdk/tool/testing.hpp"
 
 namespace {
 
-using velocity::model::Json;
-namespace plugin = velocity::plugin;
+using namespace velocity;
 
-// A plugin that is only tried gets nothing from its host.
-class NoServices final : public plugin::HostServices {
- public:
-  void log(std::string_view name, int, std::string_view message) override {
-    std::fprintf(stderr, "%.*s: %.*s\n", static_cast<int>(name.size()), name.data(), static_cast<int>(message.size()), message.data());
-  }
-  Json call(std::string_view, std::string_view service, const Json&) override {
-    throw velocity::model::Error(velocity::model::ErrorCode::plugin_failed, "There is no service " + std::string(service) + " while a plugin is tried");
-  }
+struct Asked {
+  std::string file, kind, name, directory, settings;
+  std::vector<std::string> directories, drop_ins, resources;
+  bool json = false;
+  conformance::Options test;
 };
 
-Json json_of(const plugin::Candidate& candidate) {
-  const auto& manifest = candidate.manifest;
-  return {{"file", candidate.file.string()}, {"name", manifest.name}, {"version", manifest.version}, {"licence", manifest.licence},
-          {"abi", {{"major", manifest.abi_major}, {"minor", manifest.abi_minor}}}, {"provides", manifest.provides}};
+int make_new(const Asked& asked) {
+  const auto directory = asked.directory.empty() ? asked.name : asked.directory;
+  for (const auto& file : tool::scaffold(asked.kind, asked.name, directory)) std::printf("%s\n", file.c_str());
+  std::printf("Next:\n  cd %s\n  cmake -B build && cmake --build build && ctest --test-dir build --output-on-failure\nREADME.md says more.\n", directory.c_str());
+  return 0;
 }
 
-void add_refusal(Json& json, const plugin::Refusal& refusal) {
-  json["result"] = "refused";
-  json["code"] = refusal.code;
-  json["cause"] = refusal.cause;
-  json["fix"] = refusal.fix;
-}
-
-int print(int fd, const Json& json) {
-  const auto text = velocity::model::dump_json(json) + '\n';
-  std::size_t done = 0;
-  while (done < text.size()) {
-    const auto written = write(fd, text.data() + done, text.size() - done);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return 2;
-    done += static_cast<std::size_t>(written);
+int test(Asked& asked) {
+  asked.test.file = asked.file;
+  if (!asked.settings.empty()) asked.test.settings = model::parse_json(asked.settings);
+  for (const auto& pair : asked.resources) {
+    const auto at = pair.find('=');
+    if (at == std::string::npos) throw std::runtime_error("--resource takes FIELD=FILE, not " + pair);
+    asked.test.resources[pair.substr(0, at)] = pair.substr(at + 1);
   }
-  return json["result"] == "refused" ? 1 : 0;
+  return tool::test(asked.test, asked.json);
 }
 
-int inspect(const std::string& file) {
-  const auto candidate = plugin::examine(file);
-  auto json = json_of(candidate);
-  json["result"] = "sound";
-  if (candidate.refusal) add_refusal(json, *candidate.refusal);
-  return print(STDOUT_FILENO, json);
-}
-
-void limit_file_size(rlim_t size) {
-  rlimit limit{};
-  getrlimit(RLIMIT_FSIZE, &limit);
-  limit.rlim_cur = size;
-  setrlimit(RLIMIT_FSIZE, &limit);
-}
-
-// Bounds for code that nobody knows yet, set before it runs: against accidents, not against malice.
-void confine() {
-  const rlimit none{0, 0}, seconds{10, 10};
-  setrlimit(RLIMIT_CORE, &none);
-  setrlimit(RLIMIT_CPU, &seconds);
-  limit_file_size(0);
-#ifndef __SANITIZE_ADDRESS__
-  const rlimit memory{rlim_t{4} << 30, rlim_t{4} << 30};
-  setrlimit(RLIMIT_AS, &memory);
-#endif
-  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-}
-
-int probe(const std::string& file) {
-  const int answer = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);  // what the plugin prints must not be taken for the verdict
-  if (answer < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) return 2;
-  confine();
-  const auto candidate = plugin::examine(file);
-  auto json = json_of(candidate);
-  json["result"] = "loads";
-  NoServices services;
-  plugin::Brought brought;
-  auto refusal = candidate.refusal;
-  if (!refusal) refusal = plugin::bring_in(candidate, Json::object(), services, brought);
-  // The administrator's settings are not known here: that it wants some is no fault of the plugin.
-  if (refusal && refusal->code != "plugin.settings_invalid") add_refusal(json, *refusal);
-  auto& types = json["types"] = Json::array();
-  for (const auto& type : brought.vm_types) types.push_back({{"kind", "vm"}, {"type", type->info().type}, {"title", type->info().title}});
-  for (const auto& type : brought.resource_types) types.push_back({{"kind", "resource"}, {"type", type->info().type}, {"title", type->info().title}});
-  limit_file_size(RLIM_INFINITY);
-  _exit(print(answer, json));  // without the plugin's destructors: the server never runs them either
+CLI::App* command(CLI::App& app, const char* name, const char* help, Asked& asked) {
+  auto* made = app.add_subcommand(name, help);
+  made->add_flag("--json", asked.json, "answer in JSON");
+  return made;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Looks at plugins of Velocity");
+  CLI::App app("Makes, looks at, tries and tests plugins of Velocity", "velocity-plugin");
   app.require_subcommand(1);
-  std::string file;
-  auto* inspecting = app.add_subcommand("inspect", "say what a plugin file is, without loading it");
-  inspecting->add_option("FILE", file, "the plugin")->required();
-  auto* probing = app.add_subcommand("probe", "load a plugin here and say what it brings");
-  probing->add_option("FILE", file, "the plugin")->required();
+  Asked asked;
+
+  auto* making = app.add_subcommand("new", "write a project for a plugin that builds, passes and explains itself");
+  making->add_option("KIND", asked.kind, "vm or resource")->required()->check(CLI::IsMember({"vm", "resource"}));
+  making->add_option("NAME", asked.name, "what the plugin and its type are called")->required();
+  making->add_option("--directory", asked.directory, "where to (default: NAME)");
+
+  auto* inspecting = command(app, "inspect", "say what a plugin file is, without loading it", asked);
+  auto* probing = command(app, "probe", "load a plugin here and say what it brings", asked);
+  auto* testing = command(app, "test", "run the conformance suite on a plugin", asked);
+  for (auto* each : {inspecting, probing, testing}) each->add_option("FILE", asked.file, "the plugin")->required();
+  testing->add_option("--level", asked.test.level, "the highest level: 0 loads, 1 contract, 2 mock host, 3 real libvirt")->check(CLI::Range(0, 3));
+  testing->add_flag("--boot", asked.test.boot, "start the machine of each example on the embedded hypervisor, too");
+  testing->add_option("--expect", asked.test.expected, "with --boot: what each machine writes on its serial port");
+  testing->add_option("--resource", asked.resources, "FIELD=FILE: what stands behind the resource that an example names in a field");
+  testing->add_option("--settings", asked.settings, "the administrator's settings for the plugin, a JSON object");
+
+  auto* listing = command(app, "list", "say of each plugin file what the server makes of it", asked);
+  listing->add_option("--plugins", asked.directories, "DIR: where the plugins are (default: the server's)");
+  listing->add_option("--drop-ins", asked.drop_ins, "DIR: plugins.d, the last wins (default: the server's)");
+
   CLI11_PARSE(app, argc, argv);
-  return inspecting->parsed() ? inspect(file) : probe(file);
+  try {
+    if (making->parsed()) return make_new(asked);
+    if (inspecting->parsed()) return tool::inspect(asked.file, asked.json);
+    if (probing->parsed()) tool::probe(asked.file, asked.json);
+    if (testing->parsed()) return test(asked);
+    return tool::list(asked.directories, asked.drop_ins, asked.json);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "velocity-plugin: %s\n", error.what());
+    return 2;
+  }
 }

@@ -63,8 +63,8 @@ typedef struct velocity_call {
   void (*log)(void *context, int32_t level, velocity_text message);
   /* volume.create {"rid","format","size_mb"}, volume.clone {"rid","source","linked","size_mb" (of another size than the source)}, volume.grow
    * {"rid","size_mb"} (also while a machine runs with it), volume.remove {"rid"}, directory.create {"rid"}, directory.remove {"rid"} (a private directory
-   * on the host, for sockets): all idempotent. host.interfaces {} -> {"interfaces":[{"name","mac","kind":"bridge"|"macvtap"}]}, what guests
-   * may be bridged to. Fails with {"message"}. */
+   * on the host, for sockets): all idempotent. host.interfaces {} -> {"interfaces":[{"key","name","joint":"bridge"|"macvtap","mac_address",
+   * "mtu","up"}]}, what guests may be bridged to; the key stays the same for the same thing. Fails with {"message"}. */
   velocity_status (*service)(void *context, velocity_text name, velocity_text request_json, const velocity_sink *reply);
 } velocity_call;
 
