@@ -23,4 +23,12 @@ exec unshare --mount --propagation private sh -euc '
   done
   # That of the network namespace that we are in; refused where it is there already.
   mount -t sysfs sysfs /sys 2>/dev/null || :
+  # The filters that Debian installs, which were below what is now hidden.
+  cp -r /usr/share/libvirt/nwfilter /etc/libvirt/ 2>/dev/null || :
+  # With udev it hears of devices that come and go. Without a rule udev changes nothing of the host; it ends with libvirtd.
+  if [ -x /lib/systemd/systemd-udevd ]; then
+    for rules in /lib/udev/rules.d /etc/udev/rules.d; do mount -t tmpfs none "$rules"; done
+    setpriv --pdeathsig KILL /lib/systemd/systemd-udevd >/dev/null 2>&1 &
+    while [ ! -S /run/udev/control ] && kill -0 $!; do sleep 0.05; done
+  fi
   exec libvirtd -f "$directory/libvirtd.conf" -p "$directory/libvirtd.pid"'

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import shutil
 import subprocess
 import tempfile
+
+import pytest
 
 import velocity
 
@@ -32,6 +35,26 @@ def why_impossible() -> str:
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
         return "mount namespaces are not allowed here"
     return ""
+
+
+def chosen() -> bool:
+    """Whether this run of the tests is over a libvirtd."""
+    return bool(os.environ.get("VELOCITY_TEST_LIBVIRTD"))
+
+
+@contextlib.contextmanager
+def real_server(*options: str, kind=velocity.Server):
+    """A server with real guests, in emulation, which every machine can do: over the embedded driver or, with VELOCITY_TEST_LIBVIRTD set, over a
+    libvirtd of its own, which is then its attribute `libvirtd`."""
+    if not chosen():
+        with kind("--accel", "tcg", *options) as server:
+            yield server
+        return
+    if why := why_impossible():
+        pytest.skip(why)
+    with Libvirtd() as daemon, kind("--accel", "tcg", *options, hypervisor=daemon.uri) as server:
+        server.libvirtd = daemon
+        yield server
 
 
 class Libvirtd:
@@ -66,6 +89,9 @@ class Libvirtd:
         if self.process.poll() is not None:
             raise velocity.Failed(f"libvirtd ended with {self.process.returncode}: {(self.home / 'output').read_text(errors='replace')[-4000:]}")
         return self.socket.exists()
+
+    def virsh(self, *words: str) -> str:
+        return subprocess.run(["virsh", "--quiet", "--connect", self.uri, *map(str, words)], check=True, capture_output=True, text=True).stdout
 
     def __exit__(self, *_):
         self.process.terminate()

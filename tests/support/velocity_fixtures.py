@@ -1,7 +1,5 @@
 """The fixtures of all Python tests; tests/conftest.py brings them in."""
 
-import os
-
 import pytest
 
 import libvirtd
@@ -18,15 +16,8 @@ def mock_server():
 
 @pytest.fixture(scope="module")
 def real_server():
-    """A server over the embedded QEMU driver, in emulation, which every machine can do. Shared by the tests of one file.
-    With VELOCITY_TEST_LIBVIRTD set, over a libvirtd of its own instead."""
-    if not os.environ.get("VELOCITY_TEST_LIBVIRTD"):
-        with velocity.Server("--accel", "tcg") as server:
-            yield server
-        return
-    if why := libvirtd.why_impossible():
-        pytest.skip(why)
-    with libvirtd.Libvirtd() as daemon, velocity.Server("--accel", "tcg", hypervisor=daemon.uri) as server:
+    """A server with real guests. Shared by the tests of one file."""
+    with libvirtd.real_server() as server:
         yield server
 
 
