@@ -45,7 +45,8 @@ Device disk_of(const pugi::xml_node& node) {
   const std::string kind = node.attribute("device").as_string("disk");
   disk.removable = kind == "cdrom" || kind == "floppy";
   disk.target = node.child("target").attribute("dev").value();
-  disk.source = node.child("source").attribute("file").value();
+  const pugi::xml_node source = node.child("source");
+  disk.source = (source.attribute("dev") ? source.attribute("dev") : source.attribute("file")).value();
   disk.xml = text_of(node);
   return disk;
 }
@@ -102,6 +103,7 @@ std::string with_medium(const Device& drive, const std::string& medium) {
   if (medium.empty()) return text_of(device);
   pugi::xml_document other;
   const pugi::xml_node from = parse_device(other, medium);
+  if (const auto type = from.attribute("type")) device.attribute("type") = type.value();  // file or block
   for (const char* child : {"backingStore", "source", "driver"})
     if (const pugi::xml_node node = from.child(child)) device.prepend_copy(node);
   return text_of(device);

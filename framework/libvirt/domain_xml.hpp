@@ -42,6 +42,7 @@ struct DomainParts {
   bool displays = false;  // whether to offer a screen (graphics on a socket of our own)
   std::vector<Fragment> fragments;
   std::map<std::filesystem::path, std::vector<BackingFile>> backing;  // of each disk's file that has any: what lies below it, the next one first
+  std::set<std::filesystem::path> devices;  // those of the files that are block devices of the host
   std::set<std::filesystem::path> allowed_files;  // every source file or directory that a fragment may name
   std::set<std::filesystem::path> allowed_configurations;  // files of QEMU's options, which we write: nothing else may be read as one
   std::set<std::filesystem::path> allowed_directories;  // every directory that an extension may name

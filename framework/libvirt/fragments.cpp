@@ -235,6 +235,11 @@ class FragmentCheck {
     if (!driver.attribute("name")) driver.append_attribute("name") = "qemu";
     if (!disk.attribute("type")) disk.append_attribute("type") = "file";
     write_backing(disk);
+    const pugi::xml_node source = disk.child("source");
+    if (const std::string file = source.attribute("file").value(); parts_.devices.contains(file)) {
+      disk.attribute("type") = "block";
+      source.attribute("file").set_name("dev");
+    }
   }
 
   // The whole chain down to the empty <backingStore/>, which says that there is no more: libvirt then looks for nothing in the images, whose

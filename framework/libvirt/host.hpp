@@ -94,7 +94,6 @@ class Host {
   std::string domain_xml(model::MachineId id);
   std::vector<HostBridge> bridges();  // that a libvirtd's interface driver knows; none where the host has no such driver
 
-
   // Of a running machine; what it has at its next start is define()'s. The XML of a device is device_xml()'s (domain_xml.hpp) or
   // devices()'s. All but attaching leave what cannot be done as it is: hypervisor_refused, hypervisor_failed.
   std::vector<Device> devices(model::MachineId id);
@@ -117,6 +116,7 @@ class Host {
   static constexpr std::chrono::milliseconds kLongDeadline = std::chrono::minutes(10);
 
  private:
+  friend class StoragePools;  // storage_pools.hpp
   class Connection;
   std::unique_ptr<Connection> connection_;
 };

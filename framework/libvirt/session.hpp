@@ -13,6 +13,7 @@
 #include "framework/libvirt/event_loop.hpp"
 #include "framework/libvirt/host.hpp"
 #include "framework/libvirt/notices.hpp"
+#include "framework/libvirt/storage_pools.hpp"
 
 namespace velocity::libvirt {
 
@@ -72,6 +73,15 @@ class Session {
   // session_watch.cpp
   std::vector<DomainCounters> counters();
   std::string screenshot(model::MachineId id, unsigned screen);  // PNG
+
+  // session_storage.cpp
+  std::vector<StoragePool> storage_pools();
+  void create_volume(const std::string& pool, const NewVolume& volume);
+  void remove_volume(const std::string& pool, const std::string& name);
+  bool has_volume(const std::string& pool, const std::string& name);
+  void resize_volume(const std::string& pool, const std::string& name, const std::string& format, std::uint64_t capacity);
+  void upload_volume(const std::string& pool, const std::string& name, const std::filesystem::path& from);
+  void download_volume(const std::string& pool, const std::string& name, const std::filesystem::path& to, std::uint64_t most);
 
   std::string capabilities();
   std::string driver();  // QEMU, TEST, …

@@ -38,6 +38,7 @@ auto with_path(const std::string& prefix, Work work) {
 void allow_image(const Picture& picture, const storage::Volumes& volumes, model::ResourceId id, libvirt::DomainParts& parts) {
   parts.allowed_files.insert(volumes.path(id));
   const auto chain = chain_of(picture, id);
+  if (volumes.is_device(id)) parts.devices.insert(volumes.path(id));
   for (std::size_t i = 1; i < chain.size(); ++i)
     parts.backing[volumes.path(id)].push_back({volumes.path(chain[i].id), storage::driver_of(chain[i].format)});
 }

@@ -11,8 +11,8 @@ namespace velocity::service {
 using model::Error;
 using model::ErrorCode;
 
-Content::Content(const Inventory& inventory, std::shared_ptr<const model::Resource> resource, const std::filesystem::path& path)
-    : inventory_(inventory), resource_(std::move(resource)), reading_(path) {}
+Content::Content(const Inventory& inventory, std::shared_ptr<const model::Resource> resource, storage::Reading reading)
+    : inventory_(inventory), resource_(std::move(resource)), reading_(std::move(reading)) {}
 
 std::string Content::tag() const { return fmt::format("{}-{:x}-{:x}", resource_->id.text(), reading_.modified(), reading_.size()); }
 
@@ -29,7 +29,7 @@ std::unique_ptr<Content> Contents::open(const Caller& caller, model::ResourceId 
   if (resource->base)
     throw Error(ErrorCode::resource_linked, "It is a linked clone, which holds only what differs from its source. Clone it in full, and download that");
   require_quiet(*picture, *resource);
-  return std::make_unique<Content>(inventory_, resource, volumes_.path(id));
+  return std::make_unique<Content>(inventory_, resource, volumes_.read(id));
 }
 
 }  // namespace velocity::service

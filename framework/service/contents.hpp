@@ -17,7 +17,7 @@ namespace velocity::service {
 // One image, open. read() may block on the disk; it never waits for anything else.
 class Content {
  public:
-  Content(const Inventory& inventory, std::shared_ptr<const model::Resource> resource, const std::filesystem::path& path);
+  Content(const Inventory& inventory, std::shared_ptr<const model::Resource> resource, storage::Reading reading);
 
   const model::Resource& resource() const { return *resource_; }
   std::int64_t size() const { return reading_.size(); }

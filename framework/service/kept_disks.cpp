@@ -4,6 +4,7 @@
 
 #include "framework/service/machine_checks.hpp"
 #include "framework/service/machine_document.hpp"
+#include "framework/service/pools.hpp"
 
 namespace velocity::service {
 namespace {
@@ -34,6 +35,9 @@ std::vector<std::shared_ptr<const model::Resource>> kept_disks(const Picture& pi
 void require_snapshots(const Picture& picture, const model::Machine& machine) {
   for (const auto& attachment : machine.storage) {
     const auto disk = picture.resources.find(attachment.resource);
+    if (disk && writes(*disk, attachment) && is_libvirts(picture, disk->pool))
+      throw Error(ErrorCode::snapshot_impossible, fmt::format("The disk {} lies in a storage pool of libvirt's, where no snapshots are kept", disk->id.text()))
+          .with("rid", disk->id.text());
     if (disk && writes(*disk, attachment) && !is_qcow2(*disk))
       throw Error(ErrorCode::snapshot_impossible, fmt::format("The disk {} is not in the format qcow2, which alone can hold snapshots", disk->id.text()))
           .with("rid", disk->id.text());

@@ -100,6 +100,7 @@ Json grow_volume(PluginServices::Lent& lent, const Json& request) {
   const auto picture = lent.inventory.picture();
   const auto chain = chain_of(*picture, rid);
   if (const auto machine = machine_writing(*picture, *picture->resources.find(rid))) {
+    if (lent.volumes.is_device(rid)) throw Error(ErrorCode::image_unsupported, "A block device of the host does not grow while a machine runs with it");
     lent.host.resize_block(*machine, lent.volumes.path(rid).string(), static_cast<std::uint64_t>(size * kMebibyte));
   } else {
     lent.volumes.grow(chain, size * kMebibyte);

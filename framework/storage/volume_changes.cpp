@@ -34,6 +34,10 @@ void grow_raw(const fs::path& path, std::int64_t size) {
   if (::fsync(file.number()) != 0) throw system_error(errno, "fsync " + path.string());
 }
 
+Error not_here() {
+  return Error(ErrorCode::image_unsupported, "The disk lies in a storage pool of libvirt's, where it has neither linked clones nor snapshots. Clone it in full into another pool");
+}
+
 void require_qcow2(const Chain& volume) {
   if (volume.front().format != ImageFormat::qcow2)
     throw Error(ErrorCode::image_unsupported, fmt::format("A {} image cannot hold snapshots: a qcow2 image can", name(volume.front().format)));
@@ -46,6 +50,8 @@ bool has_snapshot(const std::vector<Snapshot>& snapshots, model::Uuid name) {
 }  // namespace
 
 Layers Volumes::layers(const Chain& chain) const {
+  for (const auto& layer : chain)
+    if (remote(layer.id)) throw not_here();
   Layers layers;
   for (std::size_t i = 0; i < chain.size(); ++i) {
     inspect_volume(path(chain[i].id), chain[i].format, i + 1 < chain.size() ? &chain[i + 1] : nullptr);
@@ -55,10 +61,12 @@ Layers Volumes::layers(const Chain& chain) const {
 }
 
 ImageFacts Volumes::inspect(const Chain& volume) const {
+  if (remote(volume.front().id)) throw not_here();
   return inspect_volume(path(volume.front().id), volume.front().format, volume.size() > 1 ? &volume[1] : nullptr);
 }
 
 void Volumes::create_overlay(ResourceId id, const Chain& base, std::int64_t virtual_size) {
+  if (remote(id)) throw not_here();
   if (exists(id)) return;
   if (directory(id) != directory(base.front().id)) throw Error(ErrorCode::image_unsupported, "A linked clone is in the pool of its source");
   const auto size = wanted_size(virtual_size, inspect(base).virtual_size);
@@ -66,30 +74,41 @@ void Volumes::create_overlay(ResourceId id, const Chain& base, std::int64_t virt
   qemu_img_.create_overlay(work.path(), size, base.front().id.text(), base.front().format);
   if (inspect_volume(work.file(), ImageFormat::qcow2, &base.front()).virtual_size != size)
     throw Error(ErrorCode::storage_failed, "The linked clone is of another size than was asked for", work.file().string());
-  publish(work.file(), id);
+  publish(work.file(), {ImageFormat::qcow2, size}, id);
 }
 
 ImageFacts Volumes::clone(const Chain& source, ResourceId id, std::int64_t virtual_size, const std::function<void(int)>& progress) {
   const auto format = source.front().format;
-  if (exists(id)) return inspect_volume(path(id), format, nullptr);
-  const auto shown = layers(source);
-  auto facts = inspect(source);
-  const auto size = format == ImageFormat::iso ? facts.virtual_size : wanted_size(virtual_size, facts.virtual_size);
+  if (!remote(id) && exists(id)) return inspect_volume(path(id), format, nullptr);
+  const auto from = remote(source.front().id);
+  if (!from) return clone_into(layers(source), inspect(source), id, virtual_size, progress);
+  // What others could write to is trusted no more than an upload is.
+  const Workplace fetched(directory_, source.front().id);
+  from->download(source.front().id.text(), fetched.file(), 0);
+  const auto facts = inspect_file(fetched.file(), format);
+  if (format == ImageFormat::qcow2) qemu_img_.check(fetched.file(), facts);
+  return clone_into({fetched.file()}, facts, id, virtual_size, progress);
+}
+
+ImageFacts Volumes::clone_into(const Layers& shown, const ImageFacts& source, ResourceId id, std::int64_t virtual_size, const std::function<void(int)>& progress) {
+  const auto format = source.format;
+  const auto size = format == ImageFormat::iso ? source.virtual_size : wanted_size(virtual_size, source.virtual_size);
   if (progress) progress(0);
   const Workplace work(directory(id), id);
-  qemu_img_.convert(shown, facts, work.path(), progress);
-  if (inspect_volume(work.file(), format, nullptr).virtual_size != facts.virtual_size)
+  qemu_img_.convert(shown, source, work.path(), progress);
+  if (inspect_volume(work.file(), format, nullptr).virtual_size != source.virtual_size)
     throw Error(ErrorCode::image_corrupt, "The clone is of another size than its source", work.file().string());
-  if (size > facts.virtual_size && format == ImageFormat::qcow2) qemu_img_.resize({work.file()}, size);
-  if (size > facts.virtual_size && format != ImageFormat::qcow2) grow_raw(work.file(), size);
-  facts = inspect_volume(work.file(), format, nullptr);
-  publish(work.file(), id);
+  if (size > source.virtual_size && format == ImageFormat::qcow2) qemu_img_.resize({work.file()}, size);
+  if (size > source.virtual_size && format != ImageFormat::qcow2) grow_raw(work.file(), size);
+  const auto facts = inspect_volume(work.file(), format, nullptr);
+  publish(work.file(), facts, id);
   if (progress) progress(1000);
   return facts;
 }
 
 void Volumes::grow(const Chain& volume, std::int64_t virtual_size) {
   if (volume.front().format == ImageFormat::iso) throw Error(ErrorCode::image_unsupported, "An iso image cannot grow");
+  if (const auto pool = remote(volume.front().id)) return pool->grow(volume.front().id.text(), volume.front().format, wanted_size(virtual_size, 0));
   const auto shown = layers(volume);
   const auto now = inspect(volume).virtual_size;
   const auto size = wanted_size(std::max(virtual_size, now), now);

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -68,8 +69,14 @@ void Volumes::open_pool(const std::string& name, const fs::path& directory) {
   for (const auto& id : volumes_in(directory)) place(id, name);
 }
 
+void Volumes::open_pool(const std::string& name, std::shared_ptr<RemotePool> pool) {
+  const std::unique_lock lock(placing_);
+  remote_pools_[name] = std::move(pool);
+}
+
 void Volumes::close_pool(const std::string& name) {
   const std::unique_lock lock(placing_);
+  if (remote_pools_.erase(name) > 0) std::erase_if(elsewhere_, [&](const auto& placed) { return placed.second == name; });
   const auto pool = pools_.find(name);
   if (pool == pools_.end()) return;
   std::error_code ignored;  // what was put into quarantine keeps it
@@ -81,25 +88,46 @@ void Volumes::close_pool(const std::string& name) {
 
 void Volumes::place(model::ResourceId id, const std::string& pool) {
   const std::unique_lock lock(placing_);
-  if (pools_.count(pool) > 0) elsewhere_[id] = pool;
+  if (pools_.contains(pool) || remote_pools_.contains(pool)) elsewhere_[id] = pool;
+}
+
+std::shared_ptr<RemotePool> Volumes::remote(model::ResourceId id) const {
+  const std::shared_lock lock(placing_);
+  const auto placed = elsewhere_.find(id);
+  const auto pool = placed == elsewhere_.end() ? remote_pools_.end() : remote_pools_.find(placed->second);
+  return pool == remote_pools_.end() ? nullptr : pool->second;
+}
+
+bool Volumes::is_remote(model::ResourceId id) const { return remote(id) != nullptr; }
+
+bool Volumes::is_device(model::ResourceId id) const {
+  const auto pool = remote(id);
+  return pool && pool->of_devices();
 }
 
 fs::path Volumes::directory(model::ResourceId id) const {
   const std::shared_lock lock(placing_);
   const auto placed = elsewhere_.find(id);
-  return placed == elsewhere_.end() ? directory_ : pools_.at(placed->second);
+  const auto pool = placed == elsewhere_.end() ? pools_.end() : pools_.find(placed->second);
+  return pool == pools_.end() ? directory_ : pool->second;
 }
 
-fs::path Volumes::path(model::ResourceId id) const { return directory(id) / id.text(); }
+fs::path Volumes::path(model::ResourceId id) const {
+  if (const auto pool = remote(id)) return pool->path(id.text());
+  return directory(id) / id.text();
+}
 
 bool Volumes::exists(model::ResourceId id) const {
+  if (const auto pool = remote(id)) return pool->has(id.text());
   struct stat status{};
   return ::lstat(path(id).c_str(), &status) == 0 && S_ISREG(status.st_mode);
 }
 
 std::string Volumes::head(model::ResourceId id, std::size_t bytes) const {
   if (!exists(id)) return {};
-  const auto file = open_file(path(id), O_RDONLY);
+  std::optional<Workplace> fetched;
+  if (const auto pool = remote(id)) pool->download(id.text(), fetched.emplace(directory_, id).file(), bytes);
+  const auto file = open_file(fetched ? fetched->file() : path(id), O_RDONLY);
   std::string text(bytes, '\0');
   const auto got = ::pread(file.number(), text.data(), text.size(), 0);
   if (got < 0) throw system_error(errno, "read " + path(id).string());
@@ -107,11 +135,20 @@ std::string Volumes::head(model::ResourceId id, std::size_t bytes) const {
   return text;
 }
 
+Reading Volumes::read(model::ResourceId id) const {
+  const auto pool = remote(id);
+  if (!pool) return Reading(path(id));
+  const Workplace fetched(directory_, id);
+  pool->download(id.text(), fetched.file(), 0);
+  return Reading(fetched.file());
+}
+
 void Volumes::create(model::ResourceId id, ImageFormat format, std::int64_t virtual_size) {
   if (format == ImageFormat::iso) throw Error(ErrorCode::image_unsupported, "An empty ISO image is of no use: upload one");
   if (virtual_size <= 0 || virtual_size > kMaxVirtualSize) throw Error(ErrorCode::image_unsupported, "An image has from 1 byte to 64 TiB");
   if (exists(id)) return;
   const ImageFacts facts{format, static_cast<std::int64_t>(rounded_up(static_cast<std::uint64_t>(virtual_size), 512))};
+  if (const auto pool = remote(id)) return pool->create(id.text(), format, facts.virtual_size);
   const Workplace work(directory(id), id);
   if (format == ImageFormat::raw) {
     const auto file = open_file(work.file(), O_WRONLY | O_CREAT | O_EXCL, 0600);
@@ -120,7 +157,7 @@ void Volumes::create(model::ResourceId id, ImageFormat format, std::int64_t virt
     qemu_img_.create(work.path(), facts.virtual_size);
     inspect_file(work.file(), format);
   }
-  publish(work.file(), id);
+  publish(work.file(), facts, id);
 }
 
 ImageFacts Volumes::launder(const fs::path& source, ImageFacts announced, model::ResourceId id, const std::function<void(int)>& progress) {
@@ -137,12 +174,16 @@ ImageFacts Volumes::launder(const fs::path& source, ImageFacts announced, model:
   // What was hostile enough to take qemu-img over is stopped here: the result is trusted no more than the upload was.
   if (inspect_file(work.file(), facts.format).virtual_size != facts.virtual_size)
     throw Error(ErrorCode::image_corrupt, "The image is of another size than it says", source.string());
-  publish(work.file(), id);
+  publish(work.file(), facts, id);
   if (progress) progress(1000);
   return facts;
 }
 
-void Volumes::publish(const fs::path& file, model::ResourceId id) {
+void Volumes::publish(const fs::path& file, const ImageFacts& facts, model::ResourceId id) {
+  if (const auto pool = remote(id)) {
+    pool->create(id.text(), facts.format, facts.virtual_size);
+    return pool->upload(id.text(), file);
+  }
   if (::chmod(file.c_str(), 0600) != 0) throw system_error(errno, "chmod " + file.string());
   sync_file(file);
   rename_file(file, path(id));
@@ -150,6 +191,7 @@ void Volumes::publish(const fs::path& file, model::ResourceId id) {
 }
 
 void Volumes::remove(model::ResourceId id) {
+  if (const auto pool = remote(id)) return pool->remove(id.text());
   if (::unlink(path(id).c_str()) != 0 && errno != ENOENT) throw system_error(errno, "unlink " + path(id).string());
   if (fs::exists(directory(id))) sync_file(directory(id));  // a pool that is not mounted now has nothing to lose
 }

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <shared_mutex>
 #include <string>
 #include <vector>
@@ -13,6 +14,8 @@
 #include "framework/model/uuid.hpp"
 #include "framework/storage/image.hpp"
 #include "framework/storage/qemu_img.hpp"
+#include "framework/storage/reading.hpp"
+#include "framework/storage/remote_pool.hpp"
 #include "framework/storage/volume_header.hpp"
 
 namespace velocity::storage {
@@ -34,10 +37,15 @@ class Volumes {
   // A further pool: <directory> is made, or found again with what is in it. When that fails (storage_failed) its volumes are looked for
   // there all the same.
   void open_pool(const std::string& name, const std::filesystem::path& directory);
+  // A further pool that is not ours to look into. It has no linked clones and no snapshots (image_unsupported); what goes into it has been made
+  // in the default pool, and what is copied from it is looked at there first.
+  void open_pool(const std::string& name, std::shared_ptr<RemotePool> pool);
   void close_pool(const std::string& name);  // it has no volumes any more; the directory goes when nothing else is in it
   void place(model::ResourceId id, const std::string& pool);  // where the volume lies, or will be made; without a word: in the default pool
 
-  std::filesystem::path path(model::ResourceId id) const;  // where the volume is, or would be
+  std::filesystem::path path(model::ResourceId id) const;  // where the volume is, or would be, on the hypervisor's host
+  bool is_device(model::ResourceId id) const;  // a block device, not a file
+  bool is_remote(model::ResourceId id) const;  // in a pool that is not ours to look into
   void create(model::ResourceId id, ImageFormat format, std::int64_t virtual_size);  // raw or qcow2, empty and sparse
 
   // Rewrites an uploaded file as a new volume, with qemu-img inside a sandbox (bubblewrap, rlimits) that sees nothing but the two files;
@@ -64,18 +72,22 @@ class Volumes {
   void remove(model::ResourceId id);               // absent is success
   bool exists(model::ResourceId id) const;
   std::string head(model::ResourceId id, std::size_t bytes) const;  // the first bytes of the file; fewer when it is shorter, none when it is absent
-  std::vector<model::ResourceId> list() const;
+  Reading read(model::ResourceId id) const;        // all of the file; of a remote pool's, a copy that is gone with the reading
+  std::vector<model::ResourceId> list() const;     // in our own pools
   void quarantine(model::ResourceId id);           // moves a file that no row knows to <directory>/quarantine; absent is success
   unsigned long long processes() const;            // programs run so far
 
  private:
-  void publish(const std::filesystem::path& file, model::ResourceId id);
+  void publish(const std::filesystem::path& file, const ImageFacts& facts, model::ResourceId id);
   std::filesystem::path directory(model::ResourceId id) const;
+  std::shared_ptr<RemotePool> remote(model::ResourceId id) const;  // null: it is in one of our own
   Layers layers(const Chain& chain) const;  // inspected, each of them
+  ImageFacts clone_into(const Layers& shown, const ImageFacts& facts, model::ResourceId id, std::int64_t virtual_size, const std::function<void(int)>& progress);
 
   std::filesystem::path directory_;
   mutable std::shared_mutex placing_;
   std::map<std::string, std::filesystem::path> pools_;    // the further ones
+  std::map<std::string, std::shared_ptr<RemotePool>> remote_pools_;
   std::map<model::ResourceId, std::string> elsewhere_;  // what is not in the default pool
   QemuImg qemu_img_;
 };

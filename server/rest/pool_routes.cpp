@@ -6,7 +6,9 @@ namespace velocity::rest {
 namespace {
 
 Json to_json(const service::PoolView& view) {
-  Json document{{"name", view.pool.name}, {"type", view.pool.spec.value("type", "dir")}, {"volumes", view.volumes}};
+  Json document{{"name", view.pool.name}, {"type", view.pool.spec.value("type", "dir")}, {"volumes", view.volumes},
+                {"libvirt", service::is_libvirts(view.pool)}, {"offered", view.offered}};
+  document["state"] = view.state.empty() ? Json(nullptr) : Json(view.state);
   document["size_mb"] = view.size_mb ? Json(*view.size_mb) : Json(nullptr);
   document["free_mb"] = view.free_mb ? Json(*view.free_mb) : Json(nullptr);
   if (view.tells_path) document["path"] = view.pool.spec.value("path", "");
@@ -22,11 +24,13 @@ Answer show(const service::Pools& pools, Request& request) {
 Answer create(service::Pools& pools, Request& request) {
   model::FieldReader fields(request.fields);
   const auto name = fields.require("name", fields.name("name"));
-  const auto path = fields.require("path", fields.text("path"));
-  if (fields.text("type").value_or("dir") != "dir") fields.note("type", "must be dir: this host has no other kind of pool");
+  const auto type = fields.text("type").value_or("dir");
+  const bool libvirts = type == "libvirt";
+  if (type != "dir" && !libvirts) fields.note("type", "must be dir, or libvirt for one that the hypervisor's libvirtd has under this name");
+  const auto path = libvirts ? std::string() : fields.require("path", fields.text("path"));
   fields.finish();
-  const auto pool = pools.create(request.caller(), name, path);
-  return Answer::json({{"name", pool.name}, {"type", "dir"}, {"path", pool.spec.at("path")}});
+  const auto pool = libvirts ? pools.take_up(request.caller(), name) : pools.create(request.caller(), name, path);
+  return Answer::json({{"name", pool.name}, {"type", pool.spec.at("type")}, {"path", pool.spec.at("path")}});
 }
 
 Answer remove(service::Pools& pools, Request& request) {
@@ -43,7 +47,7 @@ std::vector<Route> pool_routes(service::Services services) {
   auto& pools = services.pools;
   return {
       {Method::get, "/r/pools", Credential::caller, "The storage pools, with their sizes", "", [&pools](Request& request) { return show(pools, request); }},
-      {Method::put, "/r/pools", Credential::caller, "Make a directory of the host a storage pool", "poolmanager",
+      {Method::put, "/r/pools", Credential::caller, "Make a directory of the host, or a storage pool of libvirt's, one in which disks can be made", "poolmanager",
        [&pools](Request& request) { return create(pools, request); }},
       {Method::remove, "/r/pools", Credential::caller, "Give up a storage pool that is empty", "poolmanager",
        [&pools](Request& request) { return remove(pools, request); }},

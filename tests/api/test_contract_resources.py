@@ -145,6 +145,7 @@ POOLS = [
     Row(400, "PUT", "/r/pools", '{"authkey": "<authkey>", "name": "<NAME>", "path": "<DIRECTORY>", "type": "gluster"}', PROBLEMS),
     Row(400, "PUT", "/r/pools", '{"authkey": "<authkey>", "name": "a/b"}', PROBLEMS),
     Row(401, "PUT", "/r/pools", '{"authkey": "<authkey>", "name": "<NAME>", "path": "<DIRECTORY>"}', {"code": "pool.denied"}, "owner"),
+    Row(404, "PUT", "/r/pools", '{"authkey": "<authkey>", "name": "<NAME>", "type": "libvirt"}', {"code": "pool.not_found"}, why="the hypervisor has none of this name"),
     Row(409, "PUT", "/r/pools", '{"authkey": "<authkey>", "name": "<POOL>", "path": "<DIRECTORY>"}', {"code": "pool.name_taken"}),
     Row(200, "DELETE", "/r/pools", '{"authkey": "<authkey>", "name": "<POOL>"}', None),
     Row(400, "DELETE", "/r/pools", '{"authkey": "<authkey>", "name": "default"}', PROBLEMS),
@@ -265,6 +266,23 @@ def test_an_upload_goes_on_after_the_server_was_killed_in_its_midst(own_server, 
 
 def test_only_pool_managers_learn_where_a_pool_is(mock_server, people, tmp_path):
     mock_server.call("PUT", "/r/pools", {"name": "told", "path": str(tmp_path)}).expect(200)
+def test_a_pool_of_the_hypervisors_is_for_others_once_a_manager_has_taken_it_up(mock_server, people):
+    def told(key=""):
+        return {pool["name"]: pool for pool in mock_server.call("GET", "/r/pools", key=key).expect(200).json["pools"]}
+
+    found = told()["default-pool"]  # libvirt's test driver has it
+    assert found["type"] == "dir" and found["state"] == "running" and found["libvirt"] and not found["offered"] and found["size_mb"] > 0
+    assert "default-pool" not in told(people["stranger"].key)
+    taken = mock_server.call("PUT", "/r/pools", name="default-pool", type="libvirt").expect(200).json
+    assert taken == {"name": "default-pool", "type": "dir", "path": found["path"]}
+    disk = mock_server.disk("in libvirt's pool", pool="default-pool")
+    shown = told(people["stranger"].key)["default-pool"]
+    assert shown["offered"] and shown["volumes"] == 1 and "path" not in shown
+    mock_server.call("DELETE", "/r", rid=disk).expect(200)
+    mock_server.call("DELETE", "/r/pools", name="default-pool").expect(200)
+    assert not told()["default-pool"]["offered"]
+
+
     for_root = mock_server.call("GET", "/r/pools").expect(200).json["pools"]
     assert {"default", "told"} <= {pool["name"] for pool in for_root} and str(tmp_path) in {pool["path"] for pool in for_root}
     for_others = mock_server.call("GET", "/r/pools", key=people["stranger"].key).expect(200)

@@ -70,6 +70,9 @@ TEST(Devices, AMediumIsPutInAndTakenOutWhileTheDriveStays) {
   const Device changed = inside(with_medium(drive, "<disk><driver name='qemu' type='raw'/><source file='/new.iso'/><target dev='sdb'/></disk>"));
   EXPECT_EQ(changed.source, "/new.iso");
   EXPECT_EQ(changed.target, "sda");
+  const std::string block = with_medium(drive, "<disk type='block'><driver name='qemu' type='raw'/><source dev='/dev/group/iso'/><target dev='sdb'/></disk>");
+  EXPECT_EQ(inside(block).source, "/dev/group/iso");
+  EXPECT_NE(block.find("<disk type=\"block\""), std::string::npos) << block;
   EXPECT_TRUE(inside(with_medium(drive, "")).source.empty());
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "framework/libvirt/devices.hpp"
 #include "framework/libvirt/guest_devices.hpp"
 #include "tests/libvirt/example_machines.hpp"
 #include "tests/libvirt/fixtures.hpp"
@@ -51,6 +52,16 @@ TEST(DomainXml, ADiskWithoutABackingStoreGetsAnEmptyOne) {
   const std::string xml = domain_xml(parts, tcg_host());
   EXPECT_NE(xml.find("<backingStore />"), std::string::npos) << xml;
   EXPECT_NE(xml.find("name=\"qemu\""), std::string::npos) << xml;
+}
+
+TEST(DomainXml, AnImageThatIsABlockDeviceIsGivenAsOne) {
+  DomainParts parts = plain_machine();
+  parts.allowed_files = parts.devices = {"/dev/group/a"};
+  parts.fragments.push_back({"devices", "<disk type='file'><driver type='raw'/><source file='/dev/group/a'/><target dev='vda' bus='virtio'/></disk>", "test"});
+  const std::string xml = domain_xml(parts, tcg_host());
+  EXPECT_NE(xml.find("<disk type=\"block\">"), std::string::npos) << xml;
+  EXPECT_NE(xml.find("<source dev=\"/dev/group/a\" />"), std::string::npos) << xml;
+  EXPECT_EQ(devices_in(xml).front().source, "/dev/group/a");
 }
 
 TEST(DomainXml, WhatLiesBelowAnImageIsWhatTheCoreSaysWhateverThePluginSays) {

@@ -51,7 +51,7 @@ struct House {
   service::Inventory inventory{database};
   service::Passwords passwords{kCheap};
   storage::Volumes volumes{state.pool()};
-  service::Pools pools{inventory, volumes, state.path()};
+  service::Pools pools{inventory, volumes, state.path(), host};
   using Interfaces = std::vector<network::Interface>;
   std::atomic<std::shared_ptr<const Interfaces>> interfaces{std::make_shared<const Interfaces>()};  // that the host is made to have
   network::MacGuard mac_guard;
