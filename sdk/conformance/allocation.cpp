@@ -2,6 +2,7 @@
 // library's operator new comes here as well.
 #include <cerrno>
 #include <cstddef>
+#include <utility>
 
 #include "sdk/conformance/subject.hpp"
 
@@ -10,17 +11,19 @@
 namespace velocity::conformance {
 bool can_starve() { return false; }
 void starve_from(long) {}
-void feed() {}
+bool feed() { return false; }
 }  // namespace velocity::conformance
 
 #else
 
 namespace {
 thread_local long left = -1;  // larger allocations until one fails; negative: none does
+thread_local bool failed = false;
 
 bool starves(std::size_t size) {
   if (left < 0 || size < velocity::conformance::kStarving) return false;
   if (left-- > 0) return false;
+  failed = true;
   errno = ENOMEM;
   return true;
 }
@@ -38,8 +41,14 @@ void* __libc_realloc(void* old, std::size_t size);
 
 namespace velocity::conformance {
 bool can_starve() { return true; }
-void starve_from(long nth) { left = nth; }
-void feed() { left = -1; }
+void starve_from(long nth) {
+  failed = false;
+  left = nth;
+}
+bool feed() {
+  left = -1;
+  return std::exchange(failed, false);
+}
 }  // namespace velocity::conformance
 
 #endif

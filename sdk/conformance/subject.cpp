@@ -15,6 +15,7 @@ struct Lent {
   std::string reply;
   bool too_long = false;
   bool null_text = false;
+  bool starved = false;
 
   static void write(void* context, velocity_text piece) noexcept {
     auto& lent = *static_cast<Lent*>(context);
@@ -26,7 +27,7 @@ struct Lent {
   static void log(void*, int32_t, velocity_text) noexcept {}
   static velocity_status service(void* context, velocity_text name, velocity_text request, const velocity_sink* sink) noexcept {
     auto& lent = *static_cast<Lent*>(context);
-    feed();
+    lent.starved = feed();
     try {
       const auto json = model::parse_json({request.data, static_cast<std::size_t>(request.size)});
       const auto answer = model::dump_json(lent.host.call("", {name.data, static_cast<std::size_t>(name.size)}, json));
@@ -127,7 +128,7 @@ Raw Subject::call(const Operation& operation, std::string_view request, long sta
     feed();
     throw Failed(operation.name + ": an exception comes out of it");
   }
-  feed();
+  raw.starved = feed() || lent.starved;
   if (lent.null_text) throw Failed(operation.name + ": it writes a text without data");
   if (lent.too_long) throw Failed(operation.name + ": its reply is longer than 1 MiB");
   if (raw.status < VELOCITY_OK || raw.status > VELOCITY_UNSUPPORTED) throw Failed(operation.name + ": it answers the status " + std::to_string(raw.status));

@@ -47,6 +47,7 @@ struct Operation {
 struct Raw {
   velocity_status status = VELOCITY_FAILED;
   std::string text;
+  bool starved = false;  // the allocation that was to fail was asked for
 };
 
 // A usable example of the type: normalised, with what it names.
@@ -117,6 +118,6 @@ void check_other_hosts(const Options& options);
 inline constexpr std::size_t kStarving = 1024;
 bool can_starve();
 void starve_from(long nth);
-void feed();
+bool feed();  // ends it; whether an allocation has failed
 
 }  // namespace velocity::conformance

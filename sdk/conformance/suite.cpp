@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -97,16 +98,17 @@ std::vector<Step> all_steps(const Options& options) {
   _exit(0);
 }
 
-// Reads to the end or the deadline; nullopt at the deadline.
-std::optional<std::string> read_all(int fd, Clock::time_point until) {
+// What the child says, to its end or to its own: what it has forked may keep the pipe open. nullopt at the deadline.
+std::optional<std::string> read_all(int fd, int child, Clock::time_point until) {
   std::string text;
   char buffer[4096];
   for (;;) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
-    pollfd ready{fd, POLLIN, 0};
-    const auto polled = left > 0 ? poll(&ready, 1, static_cast<int>(left)) : 0;
+    pollfd ready[]{{fd, POLLIN, 0}, {child, POLLIN, 0}};
+    const auto polled = left > 0 ? poll(ready, 2, static_cast<int>(left)) : 0;
     if (polled < 0 && errno == EINTR) continue;
     if (polled <= 0) return std::nullopt;
+    if (ready[0].revents == 0) return text;
     const auto got = read(fd, buffer, sizeof buffer);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return text;
@@ -122,7 +124,9 @@ Result carry_out(const Step& step) {
   if (child < 0) throw std::runtime_error("no process is to be had");
   if (child == 0) work(step, ends[1]);
   close(ends[1]);
-  const auto said = read_all(ends[0], Clock::now() + step.deadline);
+  const int child_end = static_cast<int>(syscall(SYS_pidfd_open, child, 0));
+  const auto said = read_all(ends[0], child_end, Clock::now() + step.deadline);
+  close(child_end);
   close(ends[0]);
   if (!said) kill(child, SIGKILL);
   int status = 0;
