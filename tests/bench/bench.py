@@ -17,6 +17,7 @@ import sqlite3
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 
@@ -240,6 +241,17 @@ def idle(figures: Figures, rounds: int):
         figures.add("from start to ready, warm", statistics.median(taken), "s", "<= 1", statistics.median(taken) <= 1)
 
 
+def plugins(figures: Figures, rounds: int):
+    """What the plugin boundary costs. The cache of verdicts is warm after the first run."""
+    with tempfile.TemporaryDirectory() as cache:
+        command = [velocity.BUILD / "tests/bench/plugin_boundary", velocity.BUILD / "plugins", velocity.BUILD / "bin/velocity-plugin", cache]
+        runs = [json.loads(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(rounds + 1)][1:]
+    load, across, direct = (statistics.median(run[name] for run in runs) for name in ("load_ms", "plan_us", "direct_us"))
+    figures.add("loading all plugins, tried before", load, "ms", "<= 20", load <= 20)
+    figures.add("plan across the boundary", across, "us", "<= 50", across <= 50)
+    figures.add("plan across the boundary, against a direct call", across / direct, "", "<= 3", across / direct <= 3, direct_us=round(direct, 1))
+
+
 def processor_time(pid: int) -> int:
     """What the processors have worked for a process so far, in nanoseconds. Unlike the time that passes it does not count the other programs of the machine."""
     return sum(int((task / "schedstat").read_text().split()[0]) for task in pathlib.Path(f"/proc/{pid}/task").iterdir())
@@ -317,11 +329,11 @@ def main():
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: a smoke test, not a measurement")
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
-    parser.add_argument("parts", nargs="*", metavar="PART", help="reads, starts, uploads, disks, idle, growth (default: all of these), nginx")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="reads, starts, uploads, disks, idle, plugins, growth (default: all of these), nginx")
     options = parser.parse_args()
     rounds = 2 if options.quick else 7
     parts = {"reads": lambda: reads(figures, rounds, 1 if options.quick else 3), "starts": lambda: starts(figures, min(rounds, 4), 3 if options.quick else 8),
-             "uploads": lambda: uploads(figures, rounds), "nginx": lambda: against_nginx(figures, min(rounds, 3)), "disks": lambda: disks(figures, min(rounds, 3)), "idle": lambda: idle(figures, rounds),
+             "uploads": lambda: uploads(figures, rounds), "nginx": lambda: against_nginx(figures, min(rounds, 3)), "disks": lambda: disks(figures, min(rounds, 3)), "idle": lambda: idle(figures, rounds), "plugins": lambda: plugins(figures, rounds),
              "growth": lambda: growth(figures, min(rounds, 3), 500 if options.quick else 10_000)}
     if unknown := set(options.parts) - set(parts):
         parser.error(f"no part is called {', '.join(sorted(unknown))}")
