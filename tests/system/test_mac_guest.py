@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 
+import libvirtd
 import pytest
 
 import velocity
@@ -40,7 +41,7 @@ def mac_server(tmp_path):
     key.chmod(0o600)
     config = tmp_path / "velocity.toml"
     config.write_text(f'[plugins.configuration.mac]\nsmc_key_file = "{key}"\n')
-    with Listener("--accel", "tcg", "--config", str(config)) as server:
+    with libvirtd.real_server("--config", str(config), kind=Listener) as server:
         yield server
 
 
@@ -78,6 +79,8 @@ def test_the_firmware_runs_the_boot_loader_beside_apples_controller_and_the_key_
     assert files_with(server.state_directory, KEY.encode()) == [f"machines/{vmid}/smc.cfg"]
     assert (server.state_directory / f"machines/{vmid}/smc.cfg").stat().st_mode & 0o777 == 0o600
     assert KEY not in server.log
+    if libvirtd.chosen():
+        assert files_with(server.libvirtd.home, KEY.encode()) == []
     server.call("DELETE", "/v", vmid=vmid).expect(200)
     assert files_with(server.state_directory, KEY.encode()) == []
     assert len(server.answers) > 10 and not any(KEY.encode() in answer for answer in server.answers)
