@@ -32,7 +32,7 @@ bool is_local(std::string_view uri) { return uri.find(":///") != std::string_vie
 
 // Empty when KVM works.
 std::string why_no_kvm(const Guest& guest, const HostSettings& settings, bool embedded) {
-  if (!guest.kvm) return "libvirt does not offer KVM on this host";
+  if (!guest.kvm) return "libvirt does not offer KVM on this host, which has no usable /dev/kvm";
   if (!embedded && !is_local(settings.uri)) return {};  // another machine: its libvirt has to be believed
   const KvmVerdict verdict = probe_kvm();
   if (verdict.works) return {};
@@ -64,7 +64,7 @@ HostFacts probe_host(Session& session, const HostSettings& settings, bool embedd
   if (facts.emulator.empty())
     throw model::Error(model::ErrorCode::hypervisor_failed, "The hypervisor failed", "it has no emulator for " + facts.arch);
   if (settings.acceleration == Acceleration::tcg) {
-    facts.why_no_kvm = "switched off by a setting";
+    facts.why_no_kvm = "KVM is switched off by a setting (--accel tcg)";
   } else {
     facts.why_no_kvm = why_no_kvm(guest, settings, embedded);
   }

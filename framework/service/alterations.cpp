@@ -141,40 +141,46 @@ Machine Alterations::planned(const Machine& now, const MachineChange& change) co
   return wanted;
 }
 
-Altered Alterations::alter(const Caller& caller, MachineId id, const MachineChange& change) {
-  Access(*inventory_.picture(), caller).machine(id, Permission::alter);
-  removal_.require_hypervisor();
-  const auto turn = turns_.take(id.uuid());
-  settle(id);
-  const auto before = inventory_.picture();
-  const auto now = Access(*before, caller).machine(id, Permission::alter);
+Alterations::Prepared Alterations::prepare(const Caller& caller, MachineId id, const MachineChange& change) const {
+  const auto picture = inventory_.picture();
+  const auto now = Access(*picture, caller).machine(id, Permission::alter).pointer();
   if (!now->altering.is_null())
     throw Error(ErrorCode::machine_busy, "An earlier change of this is still being taken back. Stop the machine, or try again later");
 
   const auto& type = get_vm_type(registry_, *now);
   Machine wanted = planned(*now, change);
-  check_alteration(registry_, *before, caller, *now, wanted);
+  check_alteration(registry_, *picture, caller, *now, wanted);
   check_boot_order(wanted);
-  check_snapshots(*before, *now, wanted);
-  if (!change.own.empty()) wanted.spec = type.validate(wanted.spec, with_heads(*before, wanted.parts, volumes_));
-  Altered altered;
-  altered.changes = differences(*now, wanted, type);
-  if (wanted.rosetta && !now->rosetta) altered.warnings.emplace_back(kNoRosetta);
+  check_snapshots(*picture, *now, wanted);
+  if (!change.own.empty()) wanted.spec = type.validate(wanted.spec, with_heads(*picture, wanted.parts, volumes_));
+  Prepared prepared{picture, now, std::move(wanted), {}, {}, {}};
+  auto& changes = prepared.altered.changes = differences(*now, prepared.wanted, type);
+  if (prepared.wanted.rosetta && !now->rosetta) prepared.altered.warnings.emplace_back(kNoRosetta);
+  if (changes.empty()) return prepared;
+  prepared.domain_xml = blueprint_.domain_xml(*picture, prepared.wanted);
+  const bool devices = changes.count("storage_devices") + changes.count("nics") > 0;
+  if (!devices || is_stopped(*picture, id)) return prepared;
+  const auto old_xml = blueprint_.domain_xml(*picture, *now);
+  prepared.plan =
+      plan_live(blueprint_.devices(*picture, *now), blueprint_.devices(*picture, prepared.wanted), host_.devices(id), libvirt::boots_a_kernel(old_xml), true);
+  for (const auto& [field, kind] : {std::pair("storage_devices", ResourceKind::storage), std::pair("nics", ResourceKind::nic)})
+    if (const auto changed = changes.find(field); changed != changes.end()) changed->second = prepared.plan.next_start.count(kind) == 0;
+  return prepared;
+}
+
+Altered Alterations::alter(const Caller& caller, MachineId id, const MachineChange& change) {
+  Access(*inventory_.picture(), caller).machine(id, Permission::alter);
+  removal_.require_hypervisor();
+  const auto turn = turns_.take(id.uuid());
+  settle(id);
+  auto prepared = prepare(caller, id, change);
+  auto& altered = prepared.altered;
   if (!altered.changes.empty()) {
-    const auto xml = blueprint_.domain_xml(*before, wanted);
-    LivePlan plan;
-    const bool devices = altered.changes.count("storage_devices") + altered.changes.count("nics") > 0;
-    if (devices && !is_stopped(*before, id)) {
-      const auto old_xml = blueprint_.domain_xml(*before, *now);
-      plan = plan_live(blueprint_.devices(*before, *now), blueprint_.devices(*before, wanted), host_.devices(id), libvirt::boots_a_kernel(old_xml), true);
-      for (const auto& [field, kind] : {std::pair("storage_devices", ResourceKind::storage), std::pair("nics", ResourceKind::nic)})
-        if (const auto changed = altered.changes.find(field); changed != altered.changes.end()) changed->second = plan.next_start.count(kind) == 0;
-    }
-    commit_intent(caller, *now, wanted);
+    inventory_.change([&](Change& edit) { put_intent(edit, caller, prepared.wanted); });
     try {
-      host_.define(xml);
-      carry_out(wanted, plan, altered);
-      commit_outcome(wanted);
+      host_.define(prepared.domain_xml);
+      carry_out(prepared.wanted, prepared.plan, altered);
+      commit_outcome(prepared.wanted);
     } catch (const Error& error) {
       // After a timeout nobody knows what has happened: the recovery looks when it is known.
       if (error.code() != ErrorCode::hypervisor_timeout) settle(id);
@@ -183,16 +189,29 @@ Altered Alterations::alter(const Caller& caller, MachineId id, const MachineChan
   }
   const auto after = inventory_.picture();
   altered.view = machines_.view(*after, Access(*after, caller), after->machines.find(id));
-  return altered;
+  return std::move(altered);
 }
 
-void Alterations::commit_intent(const Caller& caller, const Machine& now, const Machine& wanted) {
-  inventory_.change([&](Change& change) {
-    const auto row = change.picture().machines.find(now.id);
-    if (!row || row->phase != model::Phase::ready) throw machine_not_found(now.id);
-    check_alteration(registry_, change.picture(), caller, *row, wanted);
-    change.put(between(*row, wanted));
-  });
+Altered Alterations::rehearse(const Caller& caller, MachineId id, const MachineChange& change) {
+  Access(*inventory_.picture(), caller).machine(id, Permission::alter);
+  removal_.require_hypervisor();
+  const auto turn = turns_.take(id.uuid());
+  auto prepared = prepare(caller, id, change);
+  auto& altered = prepared.altered;
+  if (!altered.changes.empty()) {
+    inventory_.rehearse([&](Change& edit) { put_intent(edit, caller, prepared.wanted); });
+    host_.rehearse(prepared.domain_xml);
+    if (caller.is_root()) altered.domain_xml = std::move(prepared.domain_xml);
+  }
+  altered.view = machines_.view(*prepared.picture, Access(*prepared.picture, caller), std::make_shared<const Machine>(prepared.wanted));
+  return std::move(altered);
+}
+
+void Alterations::put_intent(Change& change, const Caller& caller, const Machine& wanted) const {
+  const auto row = change.picture().machines.find(wanted.id);
+  if (!row || row->phase != model::Phase::ready) throw machine_not_found(wanted.id);
+  check_alteration(registry_, change.picture(), caller, *row, wanted);
+  change.put(between(*row, wanted));
 }
 
 void Alterations::commit_outcome(Machine row) {

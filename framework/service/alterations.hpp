@@ -29,6 +29,7 @@ struct Altered {
   MachineView view;
   std::map<std::string, bool> changes;  // each field that is different now: whether the running machine follows already
   std::vector<std::string> warnings;
+  std::string domain_xml{};  // what a rehearsal would have defined; for members of root
 };
 
 // Thread-safe; one change at a time for each machine.
@@ -42,13 +43,25 @@ class Alterations {
   // As Machines::create(), and machine_denied, machine_not_found, machine_busy; machine_boot_disk, machine_running and resource_in_use
   // with the `rid` that cannot be taken out now.
   Altered alter(const Caller& caller, model::MachineId id, const MachineChange& change);
+  // All of that but the change: rights, fields, quota and hypervisor are asked, and nothing is changed. The answer is what the machine would
+  // be. Whether a guest lets a device go, only doing it tells.
+  Altered rehearse(const Caller& caller, model::MachineId id, const MachineChange& change);
 
   // Takes back what was left half-way, as far as the guest lets it; what then remains is for the next time. The caller holds the machine's turn.
   void settle(model::MachineId id);
 
  private:
+  struct Prepared {
+    std::shared_ptr<const Picture> picture;  // that it was prepared upon
+    std::shared_ptr<const model::Machine> now;
+    model::Machine wanted;
+    Altered altered;  // with what differs
+    std::string domain_xml;  // empty when nothing does
+    LivePlan plan;
+  };
+  Prepared prepare(const Caller& caller, model::MachineId id, const MachineChange& change) const;
   model::Machine planned(const model::Machine& now, const MachineChange& change) const;
-  void commit_intent(const Caller& caller, const model::Machine& now, const model::Machine& wanted);
+  void put_intent(Change& change, const Caller& caller, const model::Machine& wanted) const;
   void commit_outcome(model::Machine row);
   void carry_out(const model::Machine& wanted, const LivePlan& plan, Altered& altered);
   bool do_step(model::MachineId id, const LiveStep& step, Altered& altered);

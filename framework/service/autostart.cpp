@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "framework/model/error.hpp"
+
 namespace velocity::service {
 namespace {
 
@@ -53,6 +55,10 @@ void Autostart::start(model::MachineId id, Watched& machine, Clock::time_point n
     power_.start_at_boot(id);
     machine.started = true;
     machine.since = now;
+  } catch (const model::Error& error) {
+    // A plugin that is gone does not come back while the server runs.
+    if (error.code() == model::ErrorCode::type_unavailable) give_up(id, machine, error.message());
+    else fail(id, machine, now, error.what());
   } catch (const std::exception& error) {
     fail(id, machine, now, error.what());
   }
@@ -66,7 +72,13 @@ void Autostart::fail(model::MachineId id, Watched& machine, Clock::time_point no
     spdlog::warn("autostart of {} failed and is tried again: {}", id.text(), why);
     return;
   }
-  spdlog::error("autostart of {} failed {} times and is given up: {}", id.text(), kMostTries, why);
+  give_up(id, machine, why);
+}
+
+void Autostart::give_up(model::MachineId id, Watched& machine, const std::string& why) {
+  machine.started = false;
+  machine.tries = kMostTries;
+  spdlog::error("autostart of {} is given up: {}", id.text(), why);
   const auto picture = inventory_.picture();
   const auto before = picture->observations.find(id);
   inventory_.observe_unless_news(id, {picture->runtime(id).state, "autostart was given up: " + why}, before);

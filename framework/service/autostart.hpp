@@ -37,6 +37,7 @@ class Autostart {
   bool looked_after(model::MachineId id, Watched& machine, Clock::time_point now);
   void start(model::MachineId id, Watched& machine, Clock::time_point now);
   void fail(model::MachineId id, Watched& machine, Clock::time_point now, const std::string& why);
+  void give_up(model::MachineId id, Watched& machine, const std::string& why);
 
   Inventory& inventory_;
   Power& power_;

@@ -5,6 +5,7 @@
 
 #include "framework/model/error.hpp"
 #include "framework/service/found_resources.hpp"
+#include "framework/service/machine_checks.hpp"
 #include "framework/service/references.hpp"
 #include "framework/service/volume_use.hpp"
 
@@ -37,8 +38,8 @@ auto with_path(const std::string& prefix, Work work) {
 // The image's file may be used, and the core alone says what lies below it.
 void allow_image(const Picture& picture, const storage::Volumes& volumes, model::ResourceId id, libvirt::DomainParts& parts) {
   parts.allowed_files.insert(volumes.path(id));
-  const auto chain = chain_of(picture, id);
   if (volumes.is_device(id)) parts.devices.insert(volumes.path(id));
+  const auto chain = chain_of(picture, id);
   for (std::size_t i = 1; i < chain.size(); ++i)
     parts.backing[volumes.path(id)].push_back({volumes.path(chain[i].id), storage::driver_of(chain[i].format)});
 }
@@ -59,6 +60,7 @@ plugin::Availability availability(const plugin::Type& type, libvirt::Host& host)
   try {
     return type.host_check(host_document(host.facts()));
   } catch (const Error& error) {
+    if (error.code() == ErrorCode::hypervisor_unavailable) throw;  // that says nothing of the type
     return {false, error.message()};
   }
 }
@@ -85,10 +87,24 @@ plugin::Plan Blueprint::plan(const Picture& picture, const model::Machine& machi
   return type.plan({{"vm", vm}, {"spec", machine.spec}, {"resources", with_paths(picture, machine.parts, volumes_)}, {"host", host}});
 }
 
+void Blueprint::check_volumes(const Picture& picture, const model::Machine& machine) const {
+  const auto check = [&](model::ResourceId id) {
+    const auto image = picture.resources.find(id);
+    if (!image || image->kind != model::ResourceKind::storage || volumes_.is_remote(id) || !volumes_.exists(id)) return;
+    try {
+      for (auto chain = chain_of(picture, id); !chain.empty(); chain.erase(chain.begin())) volumes_.inspect(chain);
+    } catch (const Error& error) {
+      throw Error(ErrorCode::storage_failed, fmt::format("The disk {} is not as it was left", id.text()), fmt::format("{}: {} {}", id.text(), error.message(), error.detail()))
+          .with("rid", id.text());
+    }
+  };
+  for (const auto& attachment : machine.storage) check(attachment.resource);
+  for (const auto& [field, resource] : machine.parts) check(resource);
+}
+
 std::vector<plugin::PlanFile> Blueprint::plan_files(const Picture& picture, const model::Machine& machine) const {
-  const auto* type = registry_.find_vm_type(machine.type);
-  if (!type) return {};
-  return plan(picture, machine, *type, host_document(host_.facts())).files;
+  const auto& type = get_vm_type(registry_, machine);
+  return plan(picture, machine, type, host_document(host_.facts())).files;
 }
 
 std::string Blueprint::domain_xml(const Picture& picture, const model::Machine& machine) const {
@@ -122,8 +138,7 @@ std::vector<AttachedDevice> Blueprint::devices(const Picture& picture, const mod
 }
 
 Blueprint::Drawn Blueprint::draw(const Picture& picture, const model::Machine& machine) const {
-  const auto* type = registry_.find_vm_type(machine.type);
-  if (!type) throw Error(ErrorCode::type_unavailable, fmt::format("The plugin of the type \"{}\" is not installed", machine.type));
+  const auto& type = get_vm_type(registry_, machine);
   Drawn drawn;
   drawn.facts = host_.facts();
   const auto host = host_document(drawn.facts);
@@ -138,12 +153,12 @@ Blueprint::Drawn Blueprint::draw(const Picture& picture, const model::Machine& m
   parts.run_directory = run_;
   parts.guarding = libvirt::guarding_of(drawn.facts);
   for (const auto& [field, resource] : machine.parts) allow_image(picture, volumes_, resource, parts);
-  auto planned = plan(picture, machine, *type, host);
+  auto planned = plan(picture, machine, type, host);
   for (const auto& file : planned.files) {
     const bool image = std::holds_alternative<plugin::IsoImage>(file.content);
     (image ? parts.allowed_files : parts.allowed_configurations).insert(files(machine.id).directory / file.name);
   }
-  take(std::move(planned.fragments), type->info().plugin, parts);
+  take(std::move(planned.fragments), type.info().plugin, parts);
   attach(picture, machine, host, drawn);
   return drawn;
 }

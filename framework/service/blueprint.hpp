@@ -30,7 +30,10 @@ class Blueprint {
   std::string domain_xml(const Picture& picture, const model::Machine& machine) const;
   // The machine's disks and NICs, each as it stands in the domain, in the order of its lists.
   std::vector<AttachedDevice> devices(const Picture& picture, const model::Machine& machine) const;
-  // What is to be made in the machine's directory before it starts. Nothing for a machine whose plugin is not there.
+  // Looks at each volume that the machine would be given: QEMU will believe what stands in its header. storage_failed with `rid` for one that
+  // is not as it was left. One that is absent is the hypervisor's to complain of.
+  void check_volumes(const Picture& picture, const model::Machine& machine) const;
+  // What is to be made in the machine's directory before it starts. type_unavailable when its plugin is not there.
   std::vector<plugin::PlanFile> plan_files(const Picture& picture, const model::Machine& machine) const;
   MachineFiles files(model::MachineId id) const;
   std::filesystem::path variables(model::SnapshotId id) const;  // the copy of the firmware's that a snapshot has

@@ -12,7 +12,6 @@
 #include "framework/service/machine_checks.hpp"
 #include "framework/service/removal.hpp"
 #include "framework/service/replies.hpp"
-#include "framework/service/resources.hpp"
 
 namespace velocity::service {
 namespace {
@@ -93,6 +92,21 @@ Machine Clones::copy_of(const Picture& picture, const CloneWish& wish, const Mac
   return machine;
 }
 
+Clones::Row Clones::clonable_source(const Picture& picture, const Caller& caller, MachineId id) const {
+  auto source = Access(picture, caller).machine(id, Permission::view).pointer();
+  if (!source->altering.is_null()) throw Error(ErrorCode::machine_busy, "A change of this is not finished yet. Try again later");
+  const auto observation = picture.observations.find(id);
+  if (observation && observation->effective().state != model::MachineState::STOPPED)
+    throw Error(ErrorCode::machine_running, "The disks of a running machine cannot be copied. Stop the virtual machine first").with("vmid", id.text());
+  get_vm_type(registry_, *source);
+  return source;
+}
+
+Clones::Copy Clones::copy_of_disk(const Picture& picture, const Caller& caller, const CloneWish& wish, const model::Resource& disk, std::size_t place) {
+  const auto group = caller.in(disk.group) ? disk.group : caller.user().own_group;
+  return {group, free_label(picture, group, wish.name, place), {{"source", disk.id.text()}, {"linked", wish.linked}}};
+}
+
 Created Clones::clone(const Caller& caller, const CloneWish& wish) {
   Access(*inventory_.picture(), caller).machine(wish.source, Permission::view);
   removal_.require_hypervisor();
@@ -100,14 +114,9 @@ Created Clones::clone(const Caller& caller, const CloneWish& wish) {
   const std::unique_ptr<std::counting_semaphore<2>, Release> working(&working_);
   const auto source_turn = turns_.take(wish.source.uuid());
   const auto picture = inventory_.picture();
-  const auto source = Access(*picture, caller).machine(wish.source, Permission::view);
-  if (!source->altering.is_null()) throw Error(ErrorCode::machine_busy, "A change of this is not finished yet. Try again later");
-  const auto observation = picture->observations.find(source->id);
-  if (observation && observation->effective().state != model::MachineState::STOPPED)
-    throw Error(ErrorCode::machine_running, "The disks of a running machine cannot be copied. Stop the virtual machine first").with("vmid", source->id.text());
-  get_vm_type(registry_, *source);
+  const auto source = clonable_source(*picture, caller, wish.source);
   // Who may not see what is confidential would see it in a machine of its own.
-  const auto seen = shown_to(Access(*picture, caller), *picture, registry_, source.pointer());
+  const auto seen = shown_to(Access(*picture, caller), *picture, registry_, source);
   const Machine machine = copy_of(*picture, wish, *seen);
   check_creation(registry_, *picture, caller, machine);
 
@@ -133,6 +142,48 @@ Created Clones::clone(const Caller& caller, const CloneWish& wish) {
   return created;
 }
 
+RehearsedClone Clones::rehearse(const Caller& caller, const CloneWish& wish) {
+  Access(*inventory_.picture(), caller).machine(wish.source, Permission::view);
+  removal_.require_hypervisor();
+  const auto picture = inventory_.picture();
+  const auto source = clonable_source(*picture, caller, wish.source);
+  auto machine = copy_of(*picture, wish, *shown_to(Access(*picture, caller), *picture, registry_, source));
+  check_creation(registry_, *picture, caller, machine);
+  RehearsedClone rehearsed;
+  auto shown = machine;
+  shown.phase = Phase::ready;
+  shown.altering = nullptr;
+  machine.storage.clear();
+  for (std::size_t place = 0; place < source->storage.size(); ++place) {
+    auto attachment = source->storage[place];
+    const auto disk = picture->resources.find(attachment.resource);
+    if (copied(*disk, attachment, wish.linked)) {
+      const auto wanted = copy_of_disk(*picture, caller, wish, *disk, place);
+      rehearsed.disks.push_back(resources_.rehearse(caller, disk->type, wanted.group, wanted.label, wanted.spec));
+      attachment.resource = rehearsed.disks.back().resource->id;
+      attachment.options.erase("readonly");
+    }
+    machine.storage.push_back(std::move(attachment));
+  }
+  std::optional<Picture> imagined;
+  inventory_.rehearse([&](Change& change) {  // all of them together: each alone may be within the quota
+    for (const auto& disk : rehearsed.disks) {
+      auto made = *disk.resource;
+      made.phase = Phase::ready;
+      change.put(made);
+    }
+    check_creation(registry_, change.picture(), caller, machine);
+    change.put(machine);
+    imagined = change.picture();
+  });
+  auto xml = blueprint_.domain_xml(*imagined, machine);
+  host_.rehearse(xml);
+  rehearsed.machine.machine.machine = std::make_shared<const Machine>(std::move(shown));
+  if (machine.rosetta) rehearsed.machine.warnings.emplace_back(kNoRosetta);
+  if (caller.is_root()) rehearsed.machine.domain_xml = std::move(xml);
+  return rehearsed;
+}
+
 void Clones::make(const Caller& caller, const CloneWish& wish, const Machine& source, Machine machine) {
   const auto ids = disks_of(machine);
   auto next = ids.begin();
@@ -146,10 +197,10 @@ void Clones::make(const Caller& caller, const CloneWish& wish, const Machine& so
     if (copied(*disk, attachment, wish.linked)) {
       copy.resource = *next++;
       copy.options.erase("readonly");
-      const auto group = caller.in(disk->group) ? disk->group : caller.user().own_group;
+      const auto wanted = copy_of_disk(*picture, caller, wish, *disk, place);
       // Without the key of the request: what that makes is the machine.
-      resources_.create(Caller(std::make_shared<const model::User>(caller.user())), disk->type, group, free_label(*picture, group, wish.name, place),
-                        {{"source", disk->id.text()}, {"linked", wish.linked}}, PartOf{copy.resource, source.id});
+      resources_.create(Caller(std::make_shared<const model::User>(caller.user())), disk->type, wanted.group, wanted.label, wanted.spec,
+                        PartOf{copy.resource, source.id});
     }
     machine.storage.push_back(std::move(copy));
   }

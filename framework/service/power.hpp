@@ -29,7 +29,8 @@ struct StateAnswer {
 };
 
 // Thread-safe; one change at a time for each machine. Starting, pausing, resuming and forced stopping are done before change() returns.
-// Errors: machine_not_found, machine_denied, machine_state_impossible with req_state and cur_state, machine_hypervisor_failed with `state`.
+// Errors: machine_not_found, machine_denied, machine_state_impossible with req_state and cur_state, machine_hypervisor_failed with `state`;
+// type_unavailable for a start without the machine's plugin.
 class Power {
  public:
   Power(Inventory& inventory, libvirt::Host& host, const Blueprint& blueprint, NicGuards& guards, Turns& turns);

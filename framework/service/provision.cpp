@@ -31,6 +31,7 @@ void make_private(const std::filesystem::path& directory) {
 
 void Provision::before_start(const Picture& picture, const model::Machine& machine) const {
   const auto files = blueprint_.plan_files(picture, machine);
+  blueprint_.check_volumes(picture, machine);
   if (files.empty()) return;
   const auto directory = blueprint_.files(machine.id).directory;
   make_private(directory);

@@ -13,8 +13,8 @@ class Provision {
  public:
   explicit Provision(const Blueprint& blueprint) : blueprint_(blueprint) {}
 
-  // Makes them anew, so that they are what the machine and the settings say now. A machine whose plugin is gone starts with those that
-  // it has.
+  // Makes them anew, so that they are what the machine and the settings say now. type_unavailable when the machine's plugin is gone:
+  // nobody knows then what it should start with.
   void before_start(const Picture& picture, const model::Machine& machine) const;
   void remove(model::MachineId id) const;
 

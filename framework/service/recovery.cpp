@@ -7,6 +7,7 @@
 
 #include "framework/model/error.hpp"
 #include "framework/service/console_log.hpp"
+#include "framework/service/emulation.hpp"
 
 namespace velocity::service {
 namespace {
@@ -64,6 +65,7 @@ void Recovery::run() {
       ++rounds_;
       last_round = steady_clock::now();
     }
+    if (connected) guarded("acceleration", [this] { tell_of_emulation(); });
     if (world_.observer.take_device_news()) guarded("found resources", [this] { world_.found.refresh(); });
     guarded("autostart", [this] { autostart_.tick(steady_clock::now()); });
     guarded("devices of guests", [this] { world_.guards.tidy(); });
@@ -159,6 +161,13 @@ void Recovery::define_missing(const std::vector<libvirt::DomainState>& domains) 
       spdlog::warn("recovery: the virtual machine {} had no domain; it is defined again", machine->id.text());
       world_.host.define(world_.blueprint.domain_xml(*now, *current));
     });
+}
+
+// Once, and again when it has become another.
+void Recovery::tell_of_emulation() {
+  const auto notice = emulation_notice(world_.host.facts());
+  if (notice == std::exchange(told_, notice) || notice.empty()) return;
+  spdlog::warn("{}", notice);
 }
 
 void Recovery::report_foreign(const std::vector<libvirt::DomainState>& domains) {

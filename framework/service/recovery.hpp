@@ -59,6 +59,7 @@ class Recovery {
   void settle_machines();  // what was being changed about them
   void define_missing(const std::vector<libvirt::DomainState>& domains);
   void report_foreign(const std::vector<libvirt::DomainState>& domains);
+  void tell_of_emulation();
   void bound_logs();
   void end_unheard_stops();
 
@@ -68,6 +69,7 @@ class Recovery {
   bool autostarted_ = false;
   Autostart autostart_;
   std::set<model::MachineId> wrote_;  // whose guests ran at the last look at the logs
+  std::string told_;  // of how guests are run
   std::thread thread_;
   std::thread uploads_thread_;
 };

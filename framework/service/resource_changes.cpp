@@ -21,6 +21,16 @@ bool leaves_doubt(ErrorCode code) {
   return code == ErrorCode::hypervisor_timeout || code == ErrorCode::hypervisor_unavailable || code == ErrorCode::hypervisor_failed;
 }
 
+// Whether a machine runs with it, nobody knows while the hypervisor is away, and of one that runs only its QEMU may touch the image.
+void require_reachable(const Picture& picture, model::ResourceId id) {
+  if (picture.connected) return;
+  picture.uses.visit_from({id, model::MachineId()}, [&](const Picture::Use& use, const auto&) {
+    if (use.first != id) return false;
+    throw Error(ErrorCode::hypervisor_unavailable,
+                fmt::format("The virtual machine {} has it, and the hypervisor cannot be reached now. Nothing was changed", use.second.text()));
+  });
+}
+
 model::Resource settled(const model::Resource& row, nlohmann::json spec, const plugin::ResourceType& type) {
   auto resource = row;
   resource.spec = std::move(spec);
@@ -51,6 +61,7 @@ void ResourceChanges::alter(const Caller& caller, model::ResourceId id, const st
   if (!row->altering.is_null()) carry_out(row);
   if (!changes.empty()) {
     const auto& type = type_of(*row);
+    require_reachable(*before, id);
     auto wanted = inventory_.picture()->resources.find(id)->spec;
     for (const auto& [field, value] : changes.items()) wanted[field] = value;
     wanted = validated(*before, type, std::move(wanted));
@@ -81,7 +92,9 @@ void ResourceChanges::carry_out(const Row& row) {
   try {
     type.alter({{"rid", row->id.text()}, {"old", row->spec}, {"new", row->altering}});
   } catch (const Error& error) {
-    if (!leaves_doubt(error.code())) settle(row->spec);
+    if (leaves_doubt(error.code()))
+      throw Error(error.code(), error.message() + ". The change is not known to be made: it is tried again, and `altering` shows it until it is", error.detail());
+    settle(row->spec);
     throw;
   }
   settle(row->altering);

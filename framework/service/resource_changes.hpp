@@ -22,7 +22,8 @@ class ResourceChanges {
       : inventory_(inventory), registry_(registry), volumes_(volumes), turns_(turns) {}
 
   // `changes`: own fields with their new values. resource_not_found, resource_denied, resource_label_taken, resource_in_use, request_invalid,
-  // quota_exceeded.
+  // quota_exceeded. hypervisor_unavailable before anything is changed, when it is away and a machine has the resource. When the hypervisor is
+  // lost on the way, the error's message says that the change stays begun.
   void alter(const Caller& caller, model::ResourceId id, const std::optional<std::string>& label, const nlohmann::json& changes);
 
   // Brings to an end what a server that died had begun. Throws nothing: what cannot be done now is for the next time.

@@ -15,11 +15,15 @@ Answer alter(const service::Services& services, Request& request) {
   fields.finish();
   const auto machine = services.inventory.picture()->machines.find(vmid);
   const auto* type = machine ? services.registry.find_vm_type(machine->type) : nullptr;
-  const auto altered = services.alterations.alter(request.caller(), vmid, read_machine_change(request.fields, type));
+  const auto dry_run = read_dry_run(request);
+  const auto change = read_machine_change(request.fields, type);
+  const auto altered = dry_run ? services.alterations.rehearse(request.caller(), vmid, change) : services.alterations.alter(request.caller(), vmid, change);
   Json answer = to_json(altered.view);
   auto& changes = answer["changes"] = Json::object();
   for (const auto& [field, live] : altered.changes) changes[field] = live ? "live" : "next_start";
   if (!altered.warnings.empty()) answer["warnings"] = altered.warnings;
+  if (dry_run) answer["dry_run"] = true;
+  if (!altered.domain_xml.empty()) answer["domain_xml"] = altered.domain_xml;
   return Answer::json(answer);
 }
 

@@ -6,6 +6,14 @@
 namespace velocity::rest {
 namespace {
 
+// The machine with the disks that it would share, and beside it those that would be made.
+Json rehearsed(const service::RehearsedClone& rehearsed) {
+  Json document = to_json(rehearsed.machine);
+  auto& disks = document["disks"] = Json::array();
+  for (const auto& disk : rehearsed.disks) disks.push_back(without_id(to_json(disk)));
+  return document;
+}
+
 Answer clone(service::Clones& clones, Request& request) {
   model::FieldReader fields(request.fields);
   service::CloneWish wish;
@@ -13,9 +21,9 @@ Answer clone(service::Clones& clones, Request& request) {
   wish.name = fields.require("name", fields.name("name"));
   wish.catalog = fields.require("catalog", fields.id<model::CatalogId>("catalog"));
   wish.linked = fields.boolean("linked").value_or(false);
-  // Doing for real what was asked for as a rehearsal would be worse than saying no.
-  if (fields.boolean("dry_run").value_or(false)) fields.note("dry_run", "is not offered for clones");
+  const auto dry_run = fields.boolean("dry_run").value_or(false);
   fields.finish();
+  if (dry_run) return Answer::json(rehearsed(clones.rehearse(request.caller(), wish)));
   const auto created = clones.clone(request.caller(), wish);
   Json answer{{"vmid", created.id.text()}};
   if (!created.warnings.empty()) answer["warnings"] = created.warnings;

@@ -120,13 +120,11 @@ service::MachineChange read_machine_change(const Json& object, const plugin::VmT
   if (fields.has("nics")) change.nics = read_attachments(fields, "nics", "nicid");
   change.autostart = fields.boolean("autostart");
   change.rosetta = fields.boolean("rosetta");
-  // Doing for real what was asked for as a rehearsal would be worse than saying no.
-  if (fields.boolean("dry_run").value_or(false)) fields.note("dry_run", "is offered where something is created");
   fields.finish();
   // Beside the fields of a creation, what a machine is shown with: it may be sent back as it came.
   change.own = own_fields(object, type,
                           {"vmid", "name", "catalog", "cpu_count", "memory_size_mb", "displays", "storage_devices", "nics", "autostart", "rosetta", "dry_run",
-                           "pool", "type", "plugin", "created", "state", "cause", "available", "why_not", "stale", "warnings", "changes"});
+                           "pool", "type", "plugin", "created", "state", "cause", "available", "why_not", "stale", "warnings", "changes", "domain_xml"});
   return change;
 }
 

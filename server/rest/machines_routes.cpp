@@ -28,21 +28,11 @@ std::optional<MachineState> read_state(FieldReader& fields, const std::vector<Ma
   return std::nullopt;
 }
 
-// All that the machine would be, but for the id that it would get.
-Json rehearsed(const service::Rehearsed& rehearsed) {
-  Json document = to_json(rehearsed.machine);
-  document.erase("vmid");
-  document["dry_run"] = true;
-  if (!rehearsed.warnings.empty()) document["warnings"] = rehearsed.warnings;
-  if (!rehearsed.domain_xml.empty()) document["domain_xml"] = rehearsed.domain_xml;
-  return document;
-}
-
 Answer create(const service::Services& services, Request& request) {
   const auto& type = request.path.at("type");
   const auto dry_run = read_dry_run(request);
   auto wanted = read_machine(request.fields, type, services.registry.find_vm_type(type));
-  if (dry_run) return Answer::json(rehearsed(services.machines.rehearse(request.caller(), std::move(wanted))));
+  if (dry_run) return Answer::json(to_json(services.machines.rehearse(request.caller(), std::move(wanted))));
   const auto created = services.machines.create(request.caller(), std::move(wanted));
   Json answer{{"vmid", created.id.text()}};
   if (!created.warnings.empty()) answer["warnings"] = created.warnings;

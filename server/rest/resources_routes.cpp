@@ -19,8 +19,7 @@ Answer create(const service::Services& services, Request& request) {
   if (known) fields.finish();  // of a type that is not there, that is the first thing to say
   const auto spec = own_fields(request.fields, known, {"group", "label", "dry_run"});
   if (dry_run) {
-    Json document = to_json(services.resources.rehearse(request.caller(), type, group, label, spec));
-    for (const auto* id : {"rid", "stid", "nicid"}) document.erase(id);
+    auto document = without_id(to_json(services.resources.rehearse(request.caller(), type, group, label, spec)));
     document["dry_run"] = true;
     return Answer::json(document);
   }

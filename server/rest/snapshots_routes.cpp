@@ -37,6 +37,8 @@ Answer list(service::Snapshots& snapshots, Request& request) {
 }
 
 Answer take(service::Snapshots& snapshots, Request& request) {
+  // Doing for real what was asked for as a rehearsal would be worse than saying no.
+  if (read_dry_run(request)) throw model::Error(std::vector<model::Problem>{{"/dry_run", "is not offered for snapshots"}});
   const auto [vmid, name] = read_named(request);
   Json answer = to_json(*snapshots.take(request.caller(), vmid, name));
   answer["vmid"] = vmid.text();

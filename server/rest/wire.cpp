@@ -102,6 +102,10 @@ Json to_json(const service::ResourceView& view) {
   document["label"] = resource.label;
   document["group"] = model::number(resource.group);
   document["created"] = resource.created;
+  // Begun, and not known to be done.
+  if (resource.altering.is_object())
+    for (const auto& [field, value] : resource.altering.items())
+      if (resource.spec.value(field, Json()) != value) document["altering"][field] = value;
   auto& machines = document["machines"] = Json::array();
   for (const auto id : view.machines) machines.push_back(id.text());
   return document;
@@ -128,6 +132,20 @@ Json to_json(const service::MachineView& view) {
   document["available"] = view.available;
   if (!view.available) document["why_not"] = view.why_not;
   return document;
+}
+
+Json to_json(const service::Rehearsed& rehearsed) {
+  Json document = to_json(rehearsed.machine);
+  document.erase("vmid");
+  document["dry_run"] = true;
+  if (!rehearsed.warnings.empty()) document["warnings"] = rehearsed.warnings;
+  if (!rehearsed.domain_xml.empty()) document["domain_xml"] = rehearsed.domain_xml;
+  return document;
+}
+
+Json without_id(Json resource) {
+  for (const auto* id : {"rid", "stid", "nicid"}) resource.erase(id);
+  return resource;
 }
 
 Json describe_type(const plugin::Type& type, const std::string& kind, const Json& host) {

@@ -31,6 +31,8 @@ Json to_json(const std::vector<model::Group>& groups);               // [{gid, g
 void put_permissions(Json& object, model::Permissions permissions);  // the seven flags
 Json to_json(const service::ResourceView& view);
 Json to_json(const service::MachineView& view);
+Json to_json(const service::Rehearsed& rehearsed);  // all that the machine would be, but for the id that it would get
+Json without_id(Json resource);                     // that would be made
 
 // What /v/types and /r/types say of one type. `host` is what the plugin is asked about; null while nothing is known of the host.
 Json describe_type(const plugin::Type& type, const std::string& kind, const Json& host);

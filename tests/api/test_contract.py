@@ -106,11 +106,15 @@ MACHINES = [
     Row(200, "GET", "/v", '{"authkey": "<authkey>"}', {"machines": ...}),
     Row(200, "GET", "/v", '{"authkey": "<authkey>", "vmid": "<VMID>"}', {"vmid": "<VMID>", "state": "STOPPED", "type": "efi", "catalog": "<CID>"}),
     Row(404, "GET", "/v", '{"authkey": "<authkey>", "vmid": "<FOREIGN-VMID>"}', who="owner"),
+    Row(400, "GET", "/v", '{"authkey": "<authkey>", "limit": 0, "state": "ASLEEP"}', ERROR | {"problems"}),
+    Row(401, "GET", "/v/types", "{}", why="no authkey"),
     Row(200, "GET", "/v/types", '{"authkey": "<authkey>"}', {"types"}),
 
     Row(200, "GET", "/v/state", '{"authkey": "<authkey>", "vmid": "<VMID>"}', {"vmid": "<VMID>", "state": "STOPPED"}),
     Row(200, "GET", "/v/state", '{"authkey": "<authkey>", "vmid": "<RUNNING-VMID>"}', {"vmid": "<RUNNING-VMID>", "state": "RUNNING"}),
     Row(200, "GET", "/v/state", '{"authkey": "<authkey>", "vmid": "<PAUSED-VMID>"}', {"vmid": "<PAUSED-VMID>", "state": "PAUSED"}),
+    Row(400, "GET", "/v/state", '{"authkey": "<authkey>"}', ERROR | {"problems"}, why="which one?"),
+    Row(401, "GET", "/v/state", '{"vmid": "<VMID>"}', why="no authkey"),
     Row(404, "GET", "/v/state", '{"authkey": "<authkey>", "vmid": "<ABSENT>"}'),
     Row(404, "GET", "/v/state", '{"authkey": "<authkey>", "vmid": "<FOREIGN-VMID>"}', who="owner"),
 
@@ -132,6 +136,8 @@ MACHINES = [
     Row(400, "POST", "/v/state", '{"authkey": "<authkey>", "vmid": "<VMID>", "state": "STARTING"}', ERROR | {"problems"}),
     Row(400, "POST", "/v/state", '{"authkey": "<authkey>", "vmid": "<VMID>", "state": "RUNNING", "wait": 61}', ERROR | {"problems"}),
 
+    Row(200, "GET", "/v/log", '{"authkey": "<authkey>", "vmid": "<VMID>"}', None, why="it has said nothing yet"),
+    Row(400, "GET", "/v/log", '{"authkey": "<authkey>", "vmid": "<VMID>", "tail": 0}', ERROR | {"problems"}),
     Row(404, "GET", "/v/log", '{"authkey": "<authkey>", "vmid": "<FOREIGN-VMID>"}', who="owner"),
     Row(401, "GET", "/v/log", '{"authkey": "<authkey>", "vmid": "<VMID>"}', who="viewer", why="no interact"),
 ]
@@ -182,6 +188,9 @@ IDENTITY = [
 
 RESOURCES = [
     Row(200, "GET", "/r/types", '{"authkey": "<authkey>"}', {"types"}),
+    Row(401, "GET", "/r/types", "{}", why="no authkey"),
+    Row(400, "GET", "/r", '{"authkey": "<authkey>", "kind": "colour", "limit": 0}', ERROR | {"problems"}),
+    Row(401, "GET", "/r", "{}", why="no authkey"),
     Row(200, "PUT", "/r/disk-image", '{"authkey": "<authkey>", "group": "<GID>", "label": "<NAME>", "size_mb": 1}', {"rid", "stid"}),
     Row(200, "PUT", "/r/disk-image", '{"authkey": "<authkey>", "group": "<GID>", "label": "<NAME>", "size_mb": 1, "format": "qcow2"}', {"rid", "stid"},
         "owner"),
@@ -216,6 +225,7 @@ RESOURCES = [
     Row(409, "DELETE", "/r", '{"authkey": "<authkey>", "nicid": "<USED-NICID>"}', ERROR | {"vmid"}),
     Row(404, "DELETE", "/r", '{"authkey": "<authkey>", "rid": "<FOREIGN-STID>"}', who="owner"),
     Row(409, "DELETE", "/r", '{"authkey": "<authkey>", "rid": "<USED-STID>"}', ERROR | {"vmid"}),
+    Row(400, "DELETE", "/r", '{"authkey": "<authkey>"}', ERROR | {"problems"}, why="which one?"),
 ]
 
 GROUND_RULES = [

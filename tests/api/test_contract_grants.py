@@ -33,6 +33,7 @@ SHARES = [
     Row(200, "DELETE", "/r/share", '{"authkey": "<authkey>", "rid": "<LENT-STID>", "gid": "<STRANGER-GID>"}', {"rid", "gid"}),
     Row(401, "DELETE", "/r/share", '{"authkey": "<authkey>", "rid": "<LENT-STID>", "gid": "<STRANGER-GID>"}', who="stranger"),
     Row(404, "DELETE", "/r/share", '{"authkey": "<authkey>", "rid": "<STID>", "gid": "<STRANGER-GID>"}', {"code": "share.not_found"}),
+    Row(400, "DELETE", "/r/share", '{"authkey": "<authkey>", "rid": "<STID>"}', ERROR | {"problems"}, why="whose?"),
     Row(404, "DELETE", "/r/share", '{"authkey": "<authkey>", "rid": "<ABSENT>", "gid": "<STRANGER-GID>"}', {"code": "resource.not_found"}),
 
     Row(200, "GET", "/r", '{"authkey": "<authkey>", "rid": "<LENT-STID>"}', {"rid": "<LENT-STID>"}, "stranger", "what is lent is seen"),
@@ -79,18 +80,25 @@ def limit(server, gid, **limits):
     server.call("POST", "/u/group/quota", gid=gid, **limits).expect(200)
 
 
+@pytest.mark.covers("PUT /v/<type> 406", "PATCH /v 406", "PUT /v/clone 406", "POST /r 406", "PATCH /r/upload/<id> 406")
 def test_a_quota_is_told_with_its_figures_and_keeps_disks_machines_and_rehearsals(world, mock_server):
     gid = mock_server.call("PUT", "/u/group", groupname=f"limited {world.number}").expect(200).json["gid"]
     catalog = mock_server.catalog(f"limited {world.number}", gid)
-    limit(mock_server, gid, storage_mb=10, vms=1)
-    mock_server.disk("first", gid, 8)
+    limit(mock_server, gid, storage_mb=10, vms=1, vcpus=1)
+    first = mock_server.disk("first", gid, 8)
     refused = mock_server.call("PUT", "/r/disk-image", group=gid, label="second", size_mb=3).expect(406).json
     assert refused["code"] == "quota.exceeded"
     assert (refused["quota"], refused["limit"], refused["taken"], refused["wanted"]) == ("storage_mb", "10", "8", "3")
     mock_server.call("PUT", "/r/disk-image", group=gid, label="second", size_mb=3, dry_run=True).expect(406)
-    mock_server.machine("only", catalog)
+    assert mock_server.call("POST", "/r", rid=first, size_mb=11).expect(406).json["quota"] == "storage_mb"
+    upload = mock_server.create_upload(3 << 20, "too much", gid).expect(201).headers["location"]
+    assert mock_server.append_upload(upload, 0, bytes(3 << 20)).expect(406).json["quota"] == "storage_mb"
+    only = mock_server.machine("only", catalog)
+    for dry_run in (True, False):
+        assert mock_server.call("PATCH", "/v", vmid=only, cpu_count=2, dry_run=dry_run).expect(406).json["quota"] == "vcpus"
+        assert mock_server.call("PUT", "/v/clone", vmid=only, name="second", catalog=catalog, dry_run=dry_run).expect(406).json["code"] == "quota.exceeded"
     refused = mock_server.call("PUT", "/v/efi", name="more", catalog=catalog, cpu_count=1, memory_size_mb=64).expect(406).json
-    assert refused["quota"] == "vms"
+    assert refused["code"] == "quota.exceeded"
     taken = mock_server.call("GET", "/u/group/quota", gid=gid).expect(200).json["taken"]
     assert taken == {"vcpus": 1, "memory_mb": 128, "storage_mb": 8, "vms": 1}
 
@@ -102,6 +110,20 @@ def test_a_rehearsal_makes_nothing(world, mock_server):
     hidden = mock_server.call("PUT", "/v/efi", name="imagined", catalog=catalog, cpu_count=1, memory_size_mb=64, dry_run=True,
                               key=world.people["owner"].key).expect(200).json
     assert "domain_xml" not in hidden and "vmid" not in hidden
+
+
+def test_a_rehearsed_change_and_a_rehearsed_clone_change_nothing(world, mock_server):
+    vmid = world["DISKED-VMID"]
+    before = [mock_server.call("GET", path).expect(200).json for path in ("/v", "/r")]
+    changed = mock_server.call("PATCH", "/v", vmid=vmid, name=f"imagined {world.number}", memory_size_mb=96, storage_devices=[], dry_run=True).expect(200).json
+    assert changed["changes"] == {"name": "live", "memory_size_mb": "next_start", "storage_devices": "next_start"}
+    assert changed["memory_size_mb"] == 96 and changed["vmid"] == vmid
+    clone = mock_server.call("PUT", "/v/clone", vmid=vmid, name=f"imagined {world.number}", catalog=world["CID"], dry_run=True,
+                             key=world.people["owner"].key).expect(200).json
+    assert "vmid" not in clone and "domain_xml" not in clone and clone["storage_devices"] == []
+    assert [(disk["label"], disk["size_mb"], "stid" in disk) for disk in clone["disks"]] == \
+        [(f"imagined {world.number} disk {number}", 1, False) for number in (1, 2)]
+    assert [mock_server.call("GET", path).expect(200).json for path in ("/v", "/r")] == before
 
 
 def put(server, path, fields, key):

@@ -42,6 +42,13 @@ ALTERATIONS = [
     Row(401, "PATCH", "/v", patch('"name": "<NAME>"'), who="viewer", why="no alter"),
     Row(401, "PATCH", "/v", '{"vmid": "<VMID>", "name": "<NAME>"}', why="no authkey"),
     Row(401, "PATCH", "/v", patch('"name": "<NAME>"'), who="nobody", why="an authkey that is none"),
+    Row(200, "PATCH", "/v", patch('"dry_run": true, "name": "<NAME>", "cpu_count": 3'),
+        {"dry_run": True, "name": "<NAME>", "cpu_count": 3, "changes": {"name": "live", "cpu_count": "next_start"}, "domain_xml": ...}),
+    Row(200, "PATCH", "/v", patch('"dry_run": true, "storage_devices": ["<STID>"]'), {"dry_run": True, "changes": {"storage_devices": "next_start"}}, "owner"),
+    Row(400, "PATCH", "/v", patch('"dry_run": true, "cpu_count": 0'), PROBLEMS),
+    Row(401, "PATCH", "/v", patch('"dry_run": true, "cpu_count": 3'), who="viewer", why="no alter"),
+    Row(404, "PATCH", "/v", patch('"dry_run": true, "storage_devices": ["<ABSENT>"]'), {"code": "resource.not_found"}),
+    Row(409, "PATCH", "/v", patch('"dry_run": true, "storage_devices": ["<SECOND-STID>"]', "<RUNNING-DISKED-VMID>"), {"code": "machine.boot_disk"}),
     Row(404, "PATCH", "/v", patch('"name": "<NAME>"', "<ABSENT>")),
     Row(404, "PATCH", "/v", patch('"name": "<NAME>"', "<FOREIGN-VMID>"), who="owner", why="another's"),
     Row(404, "PATCH", "/v", patch('"catalog": "<ABSENT>"'), {"code": "catalog.not_found", "rid": "<ABSENT>"}),
@@ -67,6 +74,9 @@ SNAPSHOTS = [
     Row(400, "GET", "/v/snapshot", '{"authkey": "<authkey>"}', PROBLEMS),
     Row(400, "PUT", "/v/snapshot", '{"authkey": "<authkey>", "vmid": "<VMID>"}', PROBLEMS, why="no name"),
     Row(400, "PUT", "/v/snapshot", named("<VMID>", "../x"), PROBLEMS, why="a path for a name"),
+    Row(400, "PUT", "/v/snapshot", '{"authkey": "<authkey>", "vmid": "<VMID>", "name": "a", "dry_run": true}', PROBLEMS, why="it is not rehearsed"),
+    Row(400, "POST", "/v/snapshot", named("<MALFORMED>"), PROBLEMS),
+    Row(400, "DELETE", "/v/snapshot", '{"authkey": "<authkey>", "vmid": "<KEPT-VMID>"}', PROBLEMS, why="no name"),
     Row(401, "PUT", "/v/snapshot", named("<VMID>", "a"), who="viewer", why="no alter"),
     Row(401, "POST", "/v/snapshot", named("<KEPT-VMID>"), who="viewer", why="no alter"),
     Row(401, "DELETE", "/v/snapshot", named("<KEPT-VMID>"), who="viewer", why="no alter"),
@@ -76,6 +86,8 @@ SNAPSHOTS = [
     Row(404, "POST", "/v/snapshot", named("<VMID>"), {"code": "snapshot.not_found"}),
     Row(404, "DELETE", "/v/snapshot", named("<VMID>"), {"code": "snapshot.not_found"}),
     Row(409, "PUT", "/v/snapshot", named("<KEPT-VMID>"), {"code": "snapshot.name_taken"}),
+    Row(409, "POST", "/v/snapshot", named("<RUNNING-KEPT-VMID>"), {"code": "machine.running"}, why="its disks are written"),
+    Row(409, "DELETE", "/v/snapshot", named("<RUNNING-KEPT-VMID>"), {"code": "machine.running"}, why="its disks are written"),
     Row(409, "PUT", "/v/snapshot", named("<RAW-VMID>"), {"code": "snapshot.impossible", "rid": "<RAW-STID>"}, why="a raw disk"),
 ]
 
@@ -89,6 +101,11 @@ CLONES = [
     Row(200, "PUT", "/v/clone", clone("<DISKED-VMID>"), {"vmid"}),
     Row(200, "PUT", "/v/clone", clone("<DISKED-VMID>"), {"vmid"}, "owner"),
     Row(200, "PUT", "/v/clone", clone("<TEMPLATE-VMID>", ', "linked": true'), {"vmid"}, why="linked"),
+    Row(200, "PUT", "/v/clone", clone("<DISKED-VMID>", ', "dry_run": true'), {"dry_run": True, "name": "<NAME>", "disks": ..., "domain_xml": ...}),
+    Row(200, "PUT", "/v/clone", clone("<TEMPLATE-VMID>", ', "linked": true, "dry_run": true'), {"dry_run": True, "storage_devices": []}, "owner"),
+    Row(401, "PUT", "/v/clone", clone("<DISKED-VMID>", ', "dry_run": true'), who="viewer", why="no create"),
+    Row(404, "PUT", "/v/clone", clone("<ABSENT>", ', "dry_run": true'), {"code": "machine.not_found"}),
+    Row(409, "PUT", "/v/clone", clone("<DISKED-VMID>", ', "dry_run": true, "linked": true'), {"code": "resource.in_use"}, why="linked to what is written"),
     Row(400, "PUT", "/v/clone", '{"authkey": "<authkey>", "vmid": "<VMID>"}', PROBLEMS, why="neither name nor catalog"),
     Row(400, "PUT", "/v/clone", clone("<MALFORMED>"), PROBLEMS),
     Row(400, "PUT", "/v/clone", clone("<VMID>", ', "linked": "perhaps"'), PROBLEMS),
@@ -105,6 +122,7 @@ CLONES = [
 WATCH = [
     Row(200, "GET", "/v/stats", '{"authkey": "<authkey>", "vmid": "<VMID>"}', {"vmid": "<VMID>", "state": "STOPPED", "taken": ...}),
     Row(200, "GET", "/v/stats", '{"authkey": "<authkey>", "vmid": "<RUNNING-VMID>"}', {"state": "RUNNING", "taken": ...}),
+    Row(401, "GET", "/v", '{"authkey": "<authkey>", "vmid": "<VMID>"}', who="alterer", why="no view"),
     Row(400, "GET", "/v/stats", '{"authkey": "<authkey>", "vmid": "<MALFORMED>"}', PROBLEMS),
     Row(401, "GET", "/v/stats", '{"authkey": "<authkey>", "vmid": "<VMID>"}', who="alterer", why="no view"),
     Row(404, "GET", "/v/stats", '{"authkey": "<authkey>", "vmid": "<FOREIGN-VMID>"}', who="owner"),
@@ -161,23 +179,34 @@ def test_a_machine_goes_with_its_snapshots_and_its_disk_can_be_used_again(world,
 
 
 
+@pytest.mark.covers("PATCH /v 503", "PUT /v/snapshot 503", "POST /v/snapshot 503", "DELETE /v/snapshot 503", "PUT /v/clone 503", "PUT /v/<type> 503",
+                    "DELETE /v 503", "POST /v/state 503", "POST /r 503", "PUT /r/<type> 503")
 def test_without_a_hypervisor_changes_are_refused_and_nothing_is_changed(own_server):
     server = own_server("--hypervisor", "test:///default")
-    vmid = server.machine("m", server.catalog("c"))
+    catalog, disk = server.catalog("c"), server.disk("d")
+    vmid = server.machine("m", catalog, [disk])
     server.stop()
     server.options[server.options.index("test:///default")] = "test:///does/not/exist.xml"
     server.start()
-    for method, path, more in (("PATCH", "/v", {"name": "other"}), ("PUT", "/v/snapshot", {"name": "s"})):
-        refusal = server.call(method, path, vmid=vmid, **more)
-        assert refusal.status == 503 and refusal.json["code"] == "hypervisor.unavailable" and refusal.headers["retry-after"]
+    for method, path, fields in (("PATCH", "/v", {"vmid": vmid, "name": "other"}), ("PATCH", "/v", {"vmid": vmid, "name": "other", "dry_run": True}),
+                                 ("PUT", "/v/snapshot", {"vmid": vmid, "name": "s"}), ("POST", "/v/snapshot", {"vmid": vmid, "name": "s"}),
+                                 ("DELETE", "/v/snapshot", {"vmid": vmid, "name": "s"}), ("PUT", "/v/clone", {"vmid": vmid, "name": "n", "catalog": catalog}),
+                                 ("PUT", "/v/efi", {"name": "n", "catalog": catalog, "cpu_count": 1, "memory_size_mb": 64}), ("DELETE", "/v", {"vmid": vmid}),
+                                 ("POST", "/v/state", {"vmid": vmid, "state": "RUNNING"}),
+                                 ("POST", "/r", {"rid": disk, "size_mb": 2}), ("PUT", "/r/disk-image", {"group": 0, "label": "e", "size_mb": 1})):
+        refusal = server.call(method, path, fields)
+        assert refusal.status == 503 and refusal.json["code"] == "hypervisor.unavailable" and refusal.headers["retry-after"], (method, path, refusal.text)
+    shown = server.call("GET", "/r", rid=disk).expect(200).json
+    assert shown["size_mb"] == 1 and "altering" not in shown
     assert server.call("GET", "/v", vmid=vmid).expect(200).json["name"] == "m"
     assert server.call("GET", "/v/snapshot", vmid=vmid).expect(200).json["snapshots"] == []
 
 
+@pytest.mark.covers("POST /v/state 409")
 def test_a_machine_whose_plugin_is_gone_is_shown_stopped_and_removed_and_nothing_else(own_server):
     server = own_server("--hypervisor", "test:///default")
     catalog = server.catalog("c")
-    vmid, other = server.machine("m", catalog), server.machine("n", catalog)
+    vmid, other = server.machine("m", catalog, autostart=True), server.machine("n", catalog)
     server.change(other, "RUNNING").expect(200)
     server.stop()
     plugins = server.home / "plugins"
@@ -189,6 +218,11 @@ def test_a_machine_whose_plugin_is_gone_is_shown_stopped_and_removed_and_nothing
     server.start()
     shown = server.call("GET", "/v", vmid=vmid).expect(200).json
     assert shown["available"] is False and "efi" in shown["why_not"]
+    velocity.eventually(lambda: "autostart was given up" in server.call("GET", "/v", vmid=vmid).expect(200).json.get("cause", ""), 30, what="autostart's word")
+    for force in (False, True):
+        refusal = server.change(vmid, "RUNNING", force=force).expect(409).json
+        assert refusal["code"] == "type.unavailable" and "efi" in refusal["message"] and refusal["plugin"]
+    assert server.state(vmid) == "STOPPED"
     assert server.call("PATCH", "/v", vmid=vmid, cpu_count=2).expect(409).json["code"] == "type.unavailable"
     assert server.call("PUT", "/v/clone", vmid=vmid, name="copy", catalog=catalog).expect(409).json["code"] == "type.unavailable"
     assert server.call("GET", "/v/snapshot", vmid=vmid).expect(200).json["snapshots"] == []

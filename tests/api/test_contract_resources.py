@@ -177,6 +177,7 @@ def bearer(server, **headers):
     return {"Authorization": f"Bearer {server.root_key()}", **headers}
 
 
+@pytest.mark.covers("GET /r/content 200", "GET /r/content 206", "GET /r/content 304", "GET /r/content 416")
 def test_an_image_comes_back_as_it_was_sent(mock_server):
     image = os.urandom(1 << 20)
     stid = mock_server.upload(image, "there and back")
@@ -213,6 +214,7 @@ def offset_of(server, location):
     return int(server.request("HEAD", location, None, bearer(server, **{"Tus-Resumable": "1.0.0"})).expect(200).headers["upload-offset"])
 
 
+@pytest.mark.covers("PATCH /r/upload/<id> 460")
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256", "md5"])
 def test_what_its_checksum_does_not_fit_is_not_kept(mock_server, algorithm):
     image = os.urandom(100_000)
@@ -264,8 +266,6 @@ def test_an_upload_goes_on_after_the_server_was_killed_in_its_midst(own_server, 
     assert server.request("GET", f"/r/content?rid={resource}", headers=bearer(server)).expect(200).body == image
 
 
-def test_only_pool_managers_learn_where_a_pool_is(mock_server, people, tmp_path):
-    mock_server.call("PUT", "/r/pools", {"name": "told", "path": str(tmp_path)}).expect(200)
 def test_a_pool_of_the_hypervisors_is_for_others_once_a_manager_has_taken_it_up(mock_server, people):
     def told(key=""):
         return {pool["name"]: pool for pool in mock_server.call("GET", "/r/pools", key=key).expect(200).json["pools"]}
@@ -283,6 +283,8 @@ def test_a_pool_of_the_hypervisors_is_for_others_once_a_manager_has_taken_it_up(
     assert not told()["default-pool"]["offered"]
 
 
+def test_only_pool_managers_learn_where_a_pool_is(mock_server, people, tmp_path):
+    mock_server.call("PUT", "/r/pools", {"name": "told", "path": str(tmp_path)}).expect(200)
     for_root = mock_server.call("GET", "/r/pools").expect(200).json["pools"]
     assert {"default", "told"} <= {pool["name"] for pool in for_root} and str(tmp_path) in {pool["path"] for pool in for_root}
     for_others = mock_server.call("GET", "/r/pools", key=people["stranger"].key).expect(200)

@@ -1,9 +1,11 @@
 """Images on their way in: tus 1.0 as its specification has it, and who may do what with an upload."""
 
 import os
+import socket
 import struct
 import subprocess
 import threading
+import urllib.parse
 
 import pytest
 
@@ -33,13 +35,15 @@ def offset_of(server, location, key=""):
     return int(tus(server, "HEAD", location, key).expect(200, 204).headers["upload-offset"])
 
 
+@pytest.mark.covers("OPTIONS /r/upload 204")
 def test_the_server_says_what_it_speaks(mock_server):
-    answer = mock_server.request("OPTIONS", "/r/upload").expect(200, 204)
+    answer = mock_server.request("OPTIONS", "/r/upload").expect(204)
     assert answer.headers["tus-version"] == "1.0.0"
     assert {"creation", "termination"} <= set(answer.headers["tus-extension"].split(","))
     assert int(answer.headers["tus-max-size"]) > 0
 
 
+@pytest.mark.covers("PATCH /r/upload/<id> 204", "HEAD /r/upload/<id> 200", "HEAD /r/upload/<id> 404")
 def test_an_image_in_pieces_becomes_a_resource_with_its_last_piece(mock_server, announced):
     image = os.urandom(MIB)
     assert offset_of(mock_server, announced) == 0
@@ -85,6 +89,7 @@ def bytes_on_disk(server, location):
     return file.stat().st_size
 
 
+@pytest.mark.covers("PATCH /r/upload/<id> 409")
 @pytest.mark.parametrize("offset", [1, MIB + 1])
 def test_a_piece_for_another_offset_is_refused(mock_server, announced, offset):
     refusal = mock_server.append_upload(announced, offset, b"x")
@@ -92,13 +97,15 @@ def test_a_piece_for_another_offset_is_refused(mock_server, announced, offset):
     assert offset_of(mock_server, announced) == 0
 
 
-def test_more_than_was_announced_is_refused(mock_server, announced):
-    refusal = mock_server.append_upload(announced, 0, bytes(MIB + 1))
-    assert refusal.status in (400, 409, 413), refusal.text
+@pytest.mark.covers("PATCH /r/upload/<id> 413", "POST /r/upload 413")
+def test_more_than_was_announced_or_may_be_is_refused(mock_server, announced):
+    assert mock_server.create_upload(1 << 62, "endless").expect(413).json["code"] == "request.too_large"
+    assert mock_server.append_upload(announced, 0, bytes(MIB + 1)).expect(413).json["code"] == "request.too_large"
     assert offset_of(mock_server, announced) <= MIB
     assert mock_server.call("GET", "/v").status == 200
 
 
+@pytest.mark.covers("DELETE /r/upload/<id> 204", "PATCH /r/upload/<id> 404")
 def test_an_upload_that_is_given_up_is_gone(mock_server, announced):
     tus(mock_server, "DELETE", announced).expect(204)
     assert tus(mock_server, "HEAD", announced).status == 404
@@ -119,11 +126,36 @@ def test_an_announcement_must_be_whole(mock_server, missing, status):
         assert answer.headers["tus-version"] == "1.0.0"
 
 
+@pytest.mark.covers("PATCH /r/upload/<id> 415", "PATCH /r/upload/<id> 400", "PATCH /r/upload/<id> 412", "HEAD /r/upload/<id> 412", "DELETE /r/upload/<id> 412",
+                    "POST /r/upload 412", "POST /r/upload 400")
+def test_what_is_not_tus_is_refused_and_nothing_is_written(mock_server, announced):
+    kind = {"Content_Type": "application/offset+octet-stream"}
+    assert tus(mock_server, "PATCH", announced, body=b"x", Upload_Offset=0, Content_Type="text/plain").expect(415).json["code"] == "request.not_understood"
+    assert tus(mock_server, "PATCH", announced, body=b"x", **kind).expect(400).json["code"] == "request.malformed"
+    for method, path in (("PATCH", announced), ("HEAD", announced), ("DELETE", announced), ("POST", "/r/upload")):
+        assert tus(mock_server, method, path, version="0.9", Upload_Offset=0, **kind).expect(412).headers["tus-version"] == "1.0.0"
+    assert tus(mock_server, "POST", "/r/upload", Upload_Length=1).expect(400).json["problems"]
+    assert offset_of(mock_server, announced) == 0
+
+
+@pytest.mark.covers("PATCH /r/upload/<id> 423")
+def test_two_do_not_write_to_one_upload_at_once(mock_server, announced):
+    address = urllib.parse.urlsplit(mock_server.url)
+    with socket.create_connection((address.hostname, address.port)) as writer:
+        writer.sendall((f"PATCH {announced} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {mock_server.root_key()}\r\nTus-Resumable: 1.0.0\r\n"
+                        f"Upload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: {MIB}\r\n\r\n").encode() + bytes(200_000))
+        velocity.eventually(lambda: bytes_on_disk(mock_server, announced) > 0, 30, what="the first bytes")
+        assert mock_server.append_upload(announced, 0, b"x").expect(423).json["code"] == "upload.busy"
+
+
+@pytest.mark.covers("POST /r/upload 201", "POST /r/upload 409")
 def test_a_label_is_taken_once(mock_server):
     mock_server.upload(os.urandom(4096), "taken")
     assert mock_server.create_upload(1, "taken").expect(409).json["code"] == "resource.label_taken"
 
 
+@pytest.mark.covers("HEAD /r/upload/<id> 401", "PATCH /r/upload/<id> 401", "DELETE /r/upload/<id> 401", "DELETE /r/upload/<id> 404", "POST /r/upload 404",
+                    "POST /r/upload 401")
 def test_whose_upload_it_is_matters(mock_server, people):
     owner, stranger = people["owner"], people["stranger"]
     location = mock_server.create_upload(MIB, "the owner's", owner.group, key=owner.key).expect(201).headers["location"]
@@ -150,6 +182,7 @@ def qcow2(backing: bytes = b"", virtual_size: int = MIB) -> bytes:
     return (header + backing).ljust(4 << 16, b"\0")
 
 
+@pytest.mark.covers("PATCH /r/upload/<id> 422")
 @pytest.mark.parametrize("name, image, format, code", [
     ("outside", qcow2(b"/etc/shadow"), "qcow2", "image.backing_file"),
     ("lie", b"no qcow2 at all".ljust(MIB, b"\0"), "qcow2", "image.format_mismatch"),

@@ -129,6 +129,40 @@ TEST_F(AlterationsTest, ANameThatIsTakenAndADiskThatIsInUseAreRefused) {
   EXPECT_EQ(row().name, "web");
 }
 
+TEST_F(AlterationsTest, ARehearsalSaysWhatWouldChangeAndChangesNothing) {
+  const auto before = row();
+  const auto defined = definition();
+  MachineChange change;
+  change.name = "mail";
+  change.cpu_count = 2;
+  change.storage = std::vector<model::Attachment>{{disk("second")}};
+  const auto rehearsed = house_.alterations.rehearse(alice(), id_, change);
+  EXPECT_EQ(rehearsed.changes, (std::map<std::string, bool>{{"name", true}, {"cpu_count", false}, {"storage_devices", false}}));
+  EXPECT_EQ(rehearsed.view.machine->name, "mail");
+  EXPECT_TRUE(rehearsed.domain_xml.empty()) << "that is for members of root";
+  EXPECT_NE(house_.alterations.rehearse(root(), id_, change).domain_xml.find("mail"), std::string::npos);
+  EXPECT_EQ(document_of(row()), document_of(before));
+  EXPECT_TRUE(row().altering.is_null());
+  EXPECT_EQ(definition(), defined);
+}
+
+TEST_F(AlterationsTest, ARehearsalIsRefusedAsTheChangeWouldBe) {
+  MachineChange change;
+  change.cpu_count = 8;
+  EXPECT_EQ(refusal([&] { house_.alterations.rehearse(bob(), id_, change); }), ErrorCode::machine_not_found);
+  share("bob", {model::Permission::view});
+  EXPECT_EQ(refusal([&] { house_.alterations.rehearse(bob(), id_, change); }), ErrorCode::machine_denied);
+  model::Quota quota;
+  quota.group = alice().user().own_group;
+  quota.limits[model::kVcpus] = 4;
+  house_.quotas.set(root(), quota);
+  EXPECT_EQ(refusal([&] { house_.alterations.rehearse(alice(), id_, change); }), ErrorCode::quota_exceeded);
+  run();
+  MachineChange none;
+  none.storage = std::vector<model::Attachment>{};
+  EXPECT_EQ(refusal([&] { house_.alterations.rehearse(alice(), id_, none); }), ErrorCode::machine_boot_disk);
+}
+
 TEST_F(AlterationsTest, ADiskGoesAndIsFree) {
   MachineChange none;
   none.storage = std::vector<model::Attachment>{};

@@ -97,5 +97,24 @@ TEST_F(AutostartTest, AMachineThatHasRunForAMinuteIsNoLongerLookedAfter) {
   EXPECT_FALSE(autostart_.busy());
 }
 
+TEST_F(AutostartTest, AMachineWhosePluginIsGoneIsGivenUpAtOnceAndTheNextStarts) {
+  const auto lost = machine("lost", 1), next = machine("next", 2);
+  house_.inventory.change([&](Change& change) {
+    auto row = *change.picture().machines.find(lost);
+    row.type = "lost";
+    row.plugin = "lost-plugin";
+    change.put(row);
+  });
+  autostart_.begin(now_);
+  autostart_.tick(now_);
+  const auto cause = house_.inventory.picture()->runtime(lost).cause;
+  EXPECT_NE(cause.find("autostart was given up"), std::string::npos) << cause;
+  EXPECT_NE(cause.find("lost-plugin"), std::string::npos) << cause;
+  autostart_.tick(now_ + Autostart::kPause);
+  EXPECT_EQ(state(next), MachineState::RUNNING);
+  autostart_.tick(now_ + Autostart::kPause + Autostart::kSettled + seconds(1));
+  EXPECT_FALSE(autostart_.busy()) << "it is not tried again";
+}
+
 }  // namespace
 }  // namespace velocity::service

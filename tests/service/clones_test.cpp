@@ -192,5 +192,30 @@ TEST_F(ClonesTest, OnlyWhatIsWholeAndQuietIsDownloaded) {
   EXPECT_EQ(refusal([&] { content->read(0, bytes); }), ErrorCode::resource_in_use) << "also in the middle";
 }
 
+TEST_F(ClonesTest, WhileTheHypervisorIsAwayTheDiskOfAMachineDoesNotGrow) {
+  const auto disk = make("d", {{"size_mb", 2}}), spare = make("s", {{"size_mb", 2}});
+  machine("m", disk);
+  house_.inventory.lose_sight();
+  EXPECT_EQ(refusal([&] { grow(disk, 4); }), ErrorCode::hypervisor_unavailable);
+  EXPECT_EQ(spec(disk).at("size_mb"), 2);
+  EXPECT_TRUE(house_.inventory.picture()->resources.find(disk)->altering.is_null()) << "what is refused is not made later";
+  EXPECT_NO_THROW(grow(spare, 4)) << "no machine has it";
+  house_.inventory.observe_all({});
+  EXPECT_NO_THROW(grow(disk, 4));
+}
+
+TEST_F(ClonesTest, AMachineDoesNotStartOnADiskThatIsNotAsItWasLeft) {
+  const auto base = make("b", {{"size_mb", 1}}), disk = linked("d", base);
+  const auto id = machine("m", disk);
+  const auto path = house_.volumes.path(base);
+  std::filesystem::copy(path, directory_ / "kept");
+  std::ofstream(path, std::ios::binary) << "no qcow2 at all";
+  const auto refused = refusal_of([&] { start(id); });
+  EXPECT_EQ(refused.code(), ErrorCode::storage_failed);
+  EXPECT_EQ(member(refused, "rid"), disk.text());
+  std::filesystem::copy(directory_ / "kept", path, std::filesystem::copy_options::overwrite_existing);
+  EXPECT_NO_THROW(start(id));
+}
+
 }  // namespace
 }  // namespace velocity::service

@@ -121,5 +121,48 @@ TEST_F(MachineClonesTest, ACloneThatWasCutShortIsTakenBackWithItsDisks) {
   EXPECT_FALSE(house_.volumes.exists(made));
 }
 
+TEST_F(MachineClonesTest, ARehearsalNamesTheDisksThatWouldBeMadeAndMakesNothing) {
+  const auto source = make();
+  const auto before = resources();
+  const auto rehearsed = house_.clones.rehearse(alice(), wish(source));
+  EXPECT_EQ(rehearsed.machine.machine.machine->name, "copy");
+  EXPECT_TRUE(rehearsed.machine.machine.machine->storage.empty());
+  EXPECT_TRUE(rehearsed.machine.domain_xml.empty()) << "that is for members of root";
+  ASSERT_EQ(rehearsed.disks.size(), 1U);
+  EXPECT_EQ(rehearsed.disks[0].resource->label, "copy disk 1");
+  EXPECT_NE(house_.clones.rehearse(root(), wish(source)).machine.domain_xml.find("copy"), std::string::npos);
+  EXPECT_EQ(resources(), before);
+  EXPECT_EQ(house_.inventory.picture()->machines.size(), 1U);
+  EXPECT_EQ(house_.volumes.list().size(), 1U);
+}
+
+TEST_F(MachineClonesTest, ARehearsalIsRefusedAsTheCloneWouldBe) {
+  const auto source = make();
+  EXPECT_EQ(refusal([&] { house_.clones.rehearse(bob(), wish(source)); }), ErrorCode::machine_not_found);
+  EXPECT_EQ(refusal([&] { house_.clones.rehearse(alice(), wish(source, true)); }), ErrorCode::resource_in_use) << "the source writes it";
+  EXPECT_EQ(refusal([&] { house_.clones.rehearse(alice(), {source, "web", catalog_, false}); }), ErrorCode::machine_name_taken);
+  model::Quota quota;
+  quota.group = alice().user().own_group;
+  quota.limits[model::kStorageMb] = 1;
+  house_.quotas.set(root(), quota);
+  EXPECT_EQ(refusal([&] { house_.clones.rehearse(alice(), wish(source)); }), ErrorCode::quota_exceeded);
+  house_.power.change(alice(), source, {MachineState::RUNNING, false, std::chrono::seconds(0)});
+  EXPECT_EQ(refusal([&] { house_.clones.rehearse(alice(), wish(source)); }), ErrorCode::machine_running);
+}
+
+TEST_F(MachineClonesTest, ARehearsalAddsUpWhatAllDisksTake) {
+  const auto second = house_.resources.create(alice(), "disk-image", alice().user().own_group, "second", {{"size_mb", 1}})->id;
+  const auto source = make();
+  MachineChange both;
+  both.storage = row(source).storage;
+  both.storage->push_back({second, nlohmann::json::object()});
+  house_.alterations.alter(alice(), source, both);
+  model::Quota quota;
+  quota.group = alice().user().own_group;
+  quota.limits[model::kStorageMb] = 3;
+  house_.quotas.set(root(), quota);
+  EXPECT_EQ(refusal([&] { house_.clones.rehearse(alice(), wish(source)); }), ErrorCode::quota_exceeded) << "each alone would fit";
+}
+
 }  // namespace
 }  // namespace velocity::service

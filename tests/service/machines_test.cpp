@@ -287,5 +287,25 @@ TEST_F(MachinesTest, ACloneHasNoSecretsThatItsMakerMayNotSee) {
   house_.catalogs.remove(root(), own);
 }
 
+TEST_F(MachinesTest, AMachineWhosePluginIsGoneDoesNotStartAndIsStoppedAndRemoved) {
+  const auto id = house_.machines.create(alice(), wanted("web")).id;
+  change(alice(), id, MachineState::RUNNING);
+  house_.inventory.change([&](Change& edit) {
+    auto row = *edit.picture().machines.find(id);
+    row.type = "lost";
+    row.plugin = "lost-plugin";
+    edit.put(row);
+  });
+  EXPECT_FALSE(house_.machines.get(alice(), id).available);
+  EXPECT_EQ(change(alice(), id, MachineState::STOPPED, true).state, MachineState::STOPPED);
+  for (const bool force : {false, true}) {
+    const auto refused = refusal_of([&] { change(alice(), id, MachineState::RUNNING, force); });
+    EXPECT_EQ(refused.code(), ErrorCode::type_unavailable);
+    EXPECT_EQ(member(refused, "plugin"), "lost-plugin");
+  }
+  EXPECT_EQ(house_.machines.state(alice(), id).state, MachineState::STOPPED);
+  EXPECT_NO_THROW(house_.machines.remove(alice(), id));
+}
+
 }  // namespace
 }  // namespace velocity::service

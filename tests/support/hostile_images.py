@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import pathlib
+import re
 import socket
 import struct
 
@@ -17,7 +18,7 @@ class Victims:
     """A file (a good qcow2 image, so that who opens it reads on), a directory, and two sockets that somebody could connect to."""
 
     def __init__(self, directory: pathlib.Path):
-        self.file, self.directory, self.unix = directory / "victim", directory / "victims", directory / "victim.sock"
+        self.file, self.directory, self.unix = directory / "victim-file", directory / "victim-directory", directory / "victim-file.sock"
         self.file.write_bytes(qcow2())
         self.directory.mkdir()
         (self.directory / "inside").write_bytes(b"secret")
@@ -35,8 +36,13 @@ class Victims:
         self._before = self._state()
 
     def _state(self):
-        return [(path.stat().st_uid, path.stat().st_mode, path.stat().st_size, path.stat().st_mtime_ns)
-                for path in (self.file, self.directory, self.directory / "inside", self.unix)]
+        watched = (self.file, self.directory, self.directory / "inside", self.unix)
+        return [(now.st_ino, now.st_uid, now.st_gid, now.st_mode, now.st_size, now.st_atime_ns, now.st_mtime_ns, now.st_ctime_ns)
+                for now in (os.stat(path) for path in watched)]
+
+    def names(self) -> list[str]:
+        """How a trace of system calls speaks of them, as regular expressions. Nothing else has these words in its name."""
+        return [re.escape(self.file.name), re.escape(self.directory.name), rf"htons\({self.port}\)"]
 
     def touched(self) -> str:
         """What has happened to them since the last question; nothing is the empty text."""
@@ -52,7 +58,7 @@ class Victims:
             except BlockingIOError:
                 pass
         if self._state() != self._before:
-            told.append("owner, mode, size or time changed")
+            told.append("owner, mode, size or a time changed")
         return "; ".join(told)
 
     def close(self):
@@ -117,7 +123,7 @@ def corpus(victims: Victims) -> dict[str, bytes]:
     file, directory, unix, port = str(victims.file), str(victims.directory), str(victims.unix), victims.port
     names = {
         "a file": file,
-        "a file in other words": f"{directory}/../victim",
+        "a file in other words": f"{directory}/../victim-file",
         "a file by its address": f"file:{file}",
         "a file as json": f'json:{{"driver":"raw","file":{{"driver":"file","filename":"{file}"}}}}',
         "a file as qcow2 in json": f'json:{{"driver":"qcow2","file.driver":"file","file.filename":"{file}"}}',

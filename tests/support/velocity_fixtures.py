@@ -35,6 +35,15 @@ def own_server():
         server.close()
 
 
+@pytest.fixture(autouse=True)
+def covered(request):
+    """Holds a test to what it says to cover, beyond the tables: @pytest.mark.covers("PUT /v/clone 503", …)."""
+    velocity.seen.clear()
+    yield
+    said = {case for mark in request.node.iter_markers("covers") for case in mark.args}
+    assert said <= {" ".join(map(str, case)) for case in velocity.seen}
+
+
 @pytest.fixture(scope="module")
 def people(mock_server):
     return People(mock_server)

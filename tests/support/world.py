@@ -78,6 +78,7 @@ class World:
             "RAW-VMID": lambda: self.server.machine(f"raw {self.number}", self["CID"], [self["RAW-STID"]]),
             "TEMPLATE-VMID": lambda: self.server.machine(f"template {self.number}", self["CID"], [{"stid": self["BOOT-STID"], "readonly": True}]),
             "KEPT-VMID": lambda: self._kept(),
+            "RUNNING-KEPT-VMID": lambda: self._started(self["KEPT-VMID"]),
             "SEEN-VMID": lambda: self.server.machine(f"seen {self.number}", self["CID"], displays=[{"width": 800, "height": 600}]),
             "NAME": lambda: f"thing {self.number}",
             "TAKEN-MACHINE": lambda: self._name_of_machine(),

@@ -87,6 +87,26 @@ def test_a_linux_guest_sees_disks_come_and_go(real_server, make, disk):
     run(real_server, vmid)
 
 
+def test_a_linux_guest_sees_a_nic_come_and_go(real_server, make):
+    vmid, _ = make("linux", memory_size_mb=256)
+    mac = "02:00:00:00:77:01"
+    nic = real_server.call("PUT", "/r/user-nic", group=0, label="plugged in").expect(200).json["nicid"]
+    run(real_server, vmid)
+    wanted = {"nics": [{"nicid": nic, "mac_address": mac}]}
+    rehearsed = real_server.call("PATCH", "/v", wanted, vmid=vmid, dry_run=True).expect(200).json
+    assert rehearsed["changes"] == {"nics": "live"} and mac in rehearsed["domain_xml"]
+    assert real_server.call("GET", "/v", vmid=vmid).expect(200).json["nics"] == []
+
+    assert real_server.call("PATCH", "/v", wanted, vmid=vmid).expect(200).json["changes"] == {"nics": "live"}
+    real_server.await_text(vmid, f"CAME: nic {mac}", 60)
+    real_server.call("DELETE", "/r", rid=nic).expect(409)
+
+    assert real_server.call("PATCH", "/v", vmid=vmid, nics=[]).expect(200).json["changes"] == {"nics": "live"}
+    real_server.await_text(vmid, f"WENT: nic {mac}", 60)
+    real_server.call("DELETE", "/r", rid=nic).expect(200)
+    stop(real_server, vmid)
+
+
 def test_a_guest_that_does_not_let_go_keeps_its_disk(real_server, make, disk):
     vmid, boot = make()
     second = disk()
@@ -183,6 +203,8 @@ def test_a_clone_and_a_linked_clone_boot_from_disks_of_their_own(real_server, ma
     run(real_server, vmid)
     assert real_server.call("PUT", "/v/clone", vmid=vmid, name="too early", catalog=catalog).expect(409).json["code"] == "machine.running"
     stop(real_server, vmid)
+    rehearsed = real_server.call("PUT", "/v/clone", vmid=vmid, name="full", catalog=catalog, dry_run=True).expect(200).json
+    assert rehearsed["storage_devices"] == [] and len(rehearsed["disks"]) == 1 and "<domain" in rehearsed["domain_xml"]
     full = real_server.call("PUT", "/v/clone", vmid=vmid, name="full", catalog=catalog).expect(200).json["vmid"]
     real_server.call("PATCH", "/v", vmid=vmid, storage_devices=[{"stid": stid, "readonly": True}]).expect(200)
     linked = real_server.call("PUT", "/v/clone", vmid=vmid, name="linked", catalog=catalog, linked=True).expect(200).json["vmid"]
@@ -197,6 +219,7 @@ def test_a_clone_and_a_linked_clone_boot_from_disks_of_their_own(real_server, ma
         real_server.call("DELETE", "/r", rid=disk).expect(200)
 
 
+@pytest.mark.covers("GET /v/screenshot 200")
 def test_the_screen_of_a_running_guest_is_a_picture(real_server, make):
     vmid, _ = make(displays=[{"width": 1280, "height": 800}])
     assert real_server.call("GET", "/v/screenshot", vmid=vmid).expect(409).json["code"] == "machine.not_running"

@@ -1,17 +1,34 @@
-"""Whatever an image points at is left alone: by uploads, and by every operation on a disk into which a guest has written such an image.
+"""Whatever an image points at is left alone: by uploads, by every operation on a disk into which a guest has written such an image, and by one whose
+own file has become such an image.
 
 A guest may write what it likes to its raw disk, so its first bytes can be those of any image format. Nothing may ever take them for that.
+
+The server runs under strace, with its hypervisor, its guests' QEMU and its sandboxes: no system call of any of them may speak of a victim. Beside
+that inotify watches the victims, and their owners, modes, sizes and times stay what they were.
 """
+
+import subprocess
 
 import pytest
 
 import velocity
 from hostile_images import MIB, Victims, corpus
+from tracing import STRACE, Trace, TracedServer
+
+
+class Watch:
+    """The victims, and the trace in which none of them may be named."""
+
+    def __init__(self, victims, server):
+        self.victims, self._trace = victims, Trace(server.trace_file, victims.names())
+
+    def touched(self) -> str:
+        return "; ".join(filter(None, [self.victims.touched(), *self._trace.news()]))
 
 
 @pytest.fixture(scope="module")
 def victims(tmp_path_factory):
-    victims = Victims(tmp_path_factory.mktemp("victims"))
+    victims = Victims(tmp_path_factory.mktemp("hostile"))
     assert victims.touched() == ""
     yield victims
     assert victims.touched() == ""
@@ -21,21 +38,57 @@ def victims(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def server(victims, tmp_path_factory):
+    control = tmp_path_factory.mktemp("control") / "control-file"
+    control.write_bytes(b"looked at")
+    with TracedServer("--accel", "tcg", control=control) as server:
+        watch = Watch(victims, server)
+        yield server
+        server.stop()
+        assert watch.touched() == ""
+        opened = Trace(server.trace_file, [r"open.*control-file"]).news()
+        assert len(opened) == 1, "the trace does not show what the process did"
+        # Whoever touches images is in it.
+        for program in ("qemu-system", "bwrap", "qemu-img"):
+            assert Trace(server.trace_file, [rf'execve\("[^"]*{program}']).news(), f"the trace does not show {program}"
+
+
+@pytest.fixture
+def watch(victims, server):
+    watch = Watch(victims, server)
+    assert watch.touched() == ""
+    return watch
+
+
+@pytest.fixture(scope="module")
 def images(victims):
     images = corpus(victims)
     assert len(images) >= 40
     return images
 
 
+@pytest.mark.parametrize("what", ["qcow2 over a file", "old qcow2 over a file", "qcow2 over a file in other words", "qcow2 over a file as json",
+                                  "qcow2 with its data in a file", "qcow2 over a socket", "qcow2 over a port", "vmdk over a base", "qed over a file"])
+def test_the_watch_sees_what_an_unguarded_program_does_with_such_an_image(tmp_path, what):
+    victims = Victims(tmp_path)
+    image, trace = tmp_path / "image", tmp_path / "trace"
+    image.write_bytes(corpus(victims)[what])
+    # A victim that listens and says nothing would be waited for.
+    subprocess.run([*STRACE, "-o", str(trace), "timeout", "2", "qemu-img", "convert", "-O", "raw", str(image), str(tmp_path / "out")],
+                   capture_output=True, check=False)
+    assert any("open" in line or "connect" in line for line in Trace(trace, victims.names()).news()), what
+    assert victims.touched() != "", what
+    victims.close()
+
+
 @pytest.mark.parametrize("format", ["raw", "qcow2", "iso"])
-def test_no_upload_of_any_becomes_a_resource(real_server, images, victims, format):
-    server = real_server
+def test_no_upload_of_any_becomes_a_resource(server, images, watch, format):
     accepted = []
     for number, (what, image) in enumerate(images.items()):
         location = server.create_upload(len(image), f"{format} {number}", format=format).expect(201).headers["location"]
         answer = server.append_upload(location, 0, image)
         assert answer.status in (204, 422), (what, answer.text)
-        assert victims.touched() == "", what
+        assert watch.touched() == "", what
         if answer.status == 204:
             accepted.append(what)
     assert accepted == []
@@ -48,8 +101,7 @@ ATTACHMENTS = [{"bus": "virtio"}, {"bus": "scsi"}, {"bus": "usb"}, {"bus": "sata
 AT_ONCE = 2  # images in one machine
 
 
-def test_no_operation_takes_a_guests_bytes_for_an_image(real_server, images, victims):
-    server = real_server
+def test_no_operation_takes_a_guests_bytes_for_an_image(server, images, watch):
     catalog = server.catalog("hostile")
     everything = list(images.items())
     for first in range(0, len(everything), AT_ONCE):
@@ -58,18 +110,18 @@ def test_no_operation_takes_a_guests_bytes_for_an_image(real_server, images, vic
             what, image = everything[number]
             disks = operate(server, number, image)
             keep(server, catalog, number, disks[3])
-            assert victims.touched() == "", what
+            assert watch.touched() == "", what
             made += disks
             # The source of the linked clone is last and may only be read.
             devices += [{"stid": disk, **options} for disk, options in zip(disks[:7] + disks[-1:], ATTACHMENTS)]
         vmid = server.machine(f"hostile {first}", catalog, devices)
         server.change(vmid, "RUNNING").expect(200)
         server.change(vmid, "STOPPED", force=True).expect(200, 208)
-        assert victims.touched() == "", [what for what, _ in everything[first:first + AT_ONCE]]
+        assert watch.touched() == "", [what for what, _ in everything[first:first + AT_ONCE]]
         server.call("DELETE", "/v", vmid=vmid).expect(200)
         for disk in made:
             server.call("DELETE", "/r", rid=disk).expect(200)
-    assert victims.touched() == ""
+    assert watch.touched() == ""
 
 
 def keep(server: velocity.Server, catalog: str, number: int, overlay: str):
@@ -80,11 +132,15 @@ def keep(server: velocity.Server, catalog: str, number: int, overlay: str):
     server.call("DELETE", "/v", vmid=vmid).expect(200)
 
 
+def volume(server: velocity.Server, disk: str):
+    return server.state_directory / "pools" / "default" / disk
+
+
 def operate(server: velocity.Server, number: int, image: bytes) -> list[str]:
     """Every operation on a raw disk with these first bytes. The disks that came of it: eight, and the source of the linked one."""
     source = server.disk(f"hostile {number}", size_mb=1, format="raw")
-    with open(server.state_directory / "pools" / "default" / source, "r+b") as volume:
-        volume.write(image[:MIB])
+    with open(volume(server, source), "r+b") as file:
+        file.write(image[:MIB])
 
     def clone(what, of, **more):
         return server.call("PUT", "/r/disk-image", group=0, label=f"{what} of {number}", source=of, **more).expect(200).json["stid"]
@@ -100,3 +156,25 @@ def operate(server: velocity.Server, number: int, image: bytes) -> list[str]:
     server.request("GET", f"/r/content?rid={linked}", headers=key).expect(409)
     server.call("DELETE", "/r", rid=source).expect(409)
     return copies + [linked, source]
+
+
+def test_a_qcow2_disk_whose_header_was_tampered_with_leads_a_guest_nowhere(server, images, watch):
+    """No client can do this: whoever writes to the files of the pool is the server's own user. That QEMU is told what lies below each disk, and that
+    a volume is looked at before a machine starts on it, holds all the same."""
+    catalog = server.catalog("tampered")
+    tampered = {what: image for what, image in images.items() if "qcow2 over" in what or "qcow2 with" in what}
+    assert len(tampered) >= 25
+    for number, (what, image) in enumerate(tampered.items()):
+        disk = server.disk(f"tampered {number}")
+        vmid = server.machine(f"tampered {number}", catalog, [{"stid": disk, **ATTACHMENTS[number % 4]}])
+        volume(server, disk).write_bytes(image)
+        server.change(vmid, "RUNNING").expect(200, 422, 500)
+        assert watch.touched() == "", what
+        server.change(vmid, "STOPPED", force=True).expect(200, 208)
+        for method, path, fields in (("POST", "/r", {"rid": disk, "size_mb": 2}), ("PUT", "/v/snapshot", {"vmid": vmid, "name": "s"}),
+                                     ("PUT", "/r/disk-image", {"group": 0, "label": f"copy {number}", "source": disk}),
+                                     ("PUT", "/v/clone", {"vmid": vmid, "name": f"copy {number}", "catalog": catalog})):
+            assert server.call(method, path, fields).status >= 400, (what, method, path)
+        assert watch.touched() == "", what
+        server.call("DELETE", "/v", vmid=vmid).expect(200)
+        server.call("DELETE", "/r", rid=disk).expect(200)

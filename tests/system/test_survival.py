@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -126,6 +127,39 @@ def test_the_first_start_prints_a_password_for_root_and_later_ones_do_not(own_se
     assert server.log.count(accepted[0]) == shown
 
 
+def test_a_guest_whose_plugin_is_gone_runs_on_is_stopped_and_is_not_started_again(server):
+    vmid = started(server, autostart=True)
+    pid = server.guest_pid(vmid)
+    server.stop()
+    plugins = server.home / "plugins"
+    plugins.mkdir(mode=0o755)
+    for file in (velocity.BUILD / "plugins").rglob("*.so"):
+        if file.name != "efi.so":
+            shutil.copy(file, plugins)
+    server.options += ["--plugins", str(plugins)]
+    server.start()
+    settles(server, vmid, "RUNNING")
+    shown = server.call("GET", "/v", vmid=vmid).expect(200).json
+    assert server.guest_pid(vmid) == pid and shown["available"] is False and "efi" in shown["why_not"]
+    server.change(vmid, "STOPPED", force=True).expect(200)
+    assert server.change(vmid, "RUNNING").expect(409).json["code"] == "type.unavailable"
+    assert server.guest_pids() == []
+    server.restart()
+    eventually(lambda: "autostart was given up" in server.call("GET", "/v", vmid=vmid).expect(200).json.get("cause", ""), 30, what="autostart's word")
+    assert server.state(vmid) == "STOPPED" and server.guest_pids() == []
+    server.call("DELETE", "/v", vmid=vmid).expect(200)
+
+
+def test_the_server_says_that_guests_are_emulated_why_and_where_help_is(own_server):
+    server = own_server("--accel", "tcg")
+    said = "Guests are emulated, which is slow: KVM is switched off by a setting"
+    velocity.eventually(lambda: said in server.log, 60, what="a word about emulation on the terminal")
+    lines = [line for line in (server.state_directory / "log" / "velocityd.log").read_text().splitlines() if said in line]
+    assert len(lines) == 1 and " warning " in lines[0]
+    page = velocity.SOURCE / "docs/administrators.md"
+    assert str(page.relative_to(velocity.SOURCE)) in lines[0] and "## The hypervisor" in page.read_text()
+
+
 class Small(velocity.Server):
     """A server whose state directory is a file system of 160 MiB, seen by the server alone."""
 
@@ -141,6 +175,7 @@ class Small(velocity.Server):
         return about.f_bavail * about.f_frsize
 
 
+@pytest.mark.covers("POST /r/upload 507", "PATCH /r/upload/<id> 507", "PUT /r/<type> 507")
 def test_a_full_disk_refuses_an_upload_and_the_server_lives_on():
     with Small(hypervisor="test:///default") as server:
         before = server.free()
@@ -159,6 +194,7 @@ def test_a_full_disk_refuses_an_upload_and_the_server_lives_on():
                 pass
         refusal = server.append_upload(location, 0, os.urandom(20 << 20))
         assert refusal.status == 507 and refusal.json["code"] == "storage.full"
+        assert server.call("PUT", "/r/disk-image", group=0, label="no room for a disk", size_mb=1).expect(507).json["code"] == "storage.full"
         refused = server.call("PUT", "/c", group=0, label="no room for a row")
         assert refused.status in (200, 507), refused.text
         for path in ("/c", "/r", "/v"):
