@@ -30,8 +30,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "server/daemon": ("framework", "server", "sdk/include"),
     "server/cli": (),
 }
-# The REST room speaks to the edge through one header alone.
-ONLY_HEADER = {("server/rest", "server/edge"): "server/edge/backend.hpp"}
+# The REST room speaks to the edge through two headers alone: the port, and what a request carries over it.
+ONLY_HEADERS = {("server/rest", "server/edge"): ("server/edge/backend.hpp", "server/edge/forwarded.hpp")}
 
 # One vendor, one room: how its headers begin → where they may be included.
 VENDORS: dict[str, tuple[str, ...]] = {
@@ -67,8 +67,8 @@ def may_know(room: str, path: str, header: str) -> bool:
     if not any(target == known or (known == "framework" and target.startswith("framework/"))
                or (room == "server/daemon" and target.startswith(known)) for known in ROOMS[room]):
         return False
-    only = ONLY_HEADER.get((room, target))
-    return only is None or header == only
+    only = ONLY_HEADERS.get((room, target))
+    return only is None or header in only
 
 
 def faults_of(path: str, text: str) -> list[str]:
