@@ -1,5 +1,8 @@
 #include "framework/service/snapshot_effects.hpp"
 
+#include <spdlog/spdlog.h>
+
+#include "framework/model/error.hpp"
 #include "framework/service/firmware_variables.hpp"
 #include "framework/service/kept_disks.hpp"
 #include "framework/service/volume_use.hpp"
@@ -19,8 +22,14 @@ std::map<model::ResourceId, std::int64_t> SnapshotEffects::go_back(const Picture
   return sizes;
 }
 
+// A disk that cannot be read any more keeps what it has: it must not keep its machine from being removed.
 void SnapshotEffects::remove(const Picture& picture, const model::Snapshot& snapshot) const {
-  for (const auto& disk : kept_disks(picture, snapshot)) volumes_.snapshot_remove(chain_of(picture, disk->id), snapshot.id.uuid());
+  for (const auto& disk : kept_disks(picture, snapshot)) try {
+      volumes_.snapshot_remove(chain_of(picture, disk->id), snapshot.id.uuid());
+    } catch (const model::Error& error) {
+      if (name(error.code()).rfind("image.", 0) != 0) throw;
+      spdlog::warn("a snapshot is left in the disk {}: {}", disk->id.text(), error.message());
+    }
   remove_variables(blueprint_.variables(snapshot.id));
 }
 

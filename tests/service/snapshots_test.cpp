@@ -114,6 +114,16 @@ TEST_F(SnapshotsTest, ADiskThatOneOfThemNeedsIsNotTakenAway) {
   EXPECT_NO_THROW(house_.alterations.alter(root(), id_, none));
 }
 
+TEST_F(SnapshotsTest, AMachineWhoseDiskIsDamagedIsRemovedWithItsSnapshots) {
+  house_.snapshots.take(root(), id_, "before");
+  std::ofstream(house_.volumes.path(disk_), std::ios::binary) << "no qcow2 at all";
+  EXPECT_EQ(refusal([&] { house_.snapshots.revert(root(), id_, "before"); }), ErrorCode::image_corrupt);
+  EXPECT_EQ(refusal([&] { house_.power.change(root(), id_, {model::MachineState::RUNNING, false, std::chrono::seconds(0)}); }), ErrorCode::machine_busy);
+  EXPECT_NO_THROW(house_.machines.remove(root(), id_));
+  EXPECT_EQ(house_.inventory.picture()->snapshots.size(), 0U);
+  EXPECT_NO_THROW(house_.resources.remove(root(), disk_));
+}
+
 TEST_F(SnapshotsTest, OneThatWasHalfTakenOrHalfRemovedIsRemoved) {
   for (const auto phase : {Phase::creating, Phase::deleting}) {
     auto half = *house_.snapshots.take(root(), id_, "half");

@@ -115,7 +115,7 @@ def test_the_first_start_prints_a_password_for_root_and_later_ones_do_not(own_se
     words = server.log.split()
     accepted = []
     for word in words:
-        if 12 <= len(word) <= 64 and "/" not in word and not accepted:
+        if 12 <= len(word) <= 32 and not {"/", ":"} & set(word) and not accepted:  # neither a time nor an id: only some tries are free
             answer = server.call("POST", "/u/auth", key=None, username="root", password=word.strip(".,:'\""))
             if answer.status == 200:
                 accepted.append(word)
