@@ -149,6 +149,8 @@ Alterations::Prepared Alterations::prepare(const Caller& caller, MachineId id, c
 
   const auto& type = get_vm_type(registry_, *now);
   Machine wanted = planned(*now, change);
+  // Who moves it takes it from those who had it.
+  if (wanted.catalog != now->catalog) static_cast<void>(Access(*picture, caller).machine(id, Permission::remove));
   check_alteration(registry_, *picture, caller, *now, wanted);
   check_boot_order(wanted);
   check_snapshots(*picture, *now, wanted);

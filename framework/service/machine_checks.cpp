@@ -17,6 +17,7 @@ using model::Error;
 using model::ErrorCode;
 using model::Machine;
 using model::Permission;
+using model::Resource;
 using model::ResourceId;
 using model::ResourceKind;
 
@@ -30,10 +31,14 @@ Attachment as_part(ResourceId id) { return {id, {{"readonly", true}}}; }
 
 const std::vector<Attachment>& list_of(const Machine& machine, ResourceKind kind) { return kind == ResourceKind::storage ? machine.storage : machine.nics; }
 
-bool has(const Machine& machine, ResourceKind kind, ResourceId id) {
-  const auto& list = list_of(machine, kind);
-  const bool listed = std::any_of(list.begin(), list.end(), [&](const Attachment& attachment) { return attachment.resource == id; });
-  return listed || std::any_of(machine.parts.begin(), machine.parts.end(), [&](const auto& part) { return part.second == id; });
+// Whether the machine has it already, and may do no more with it than before: what it reads does not become writable by an alteration.
+bool keeps(const Machine& machine, const Resource& resource, const Attachment& wanted) {
+  const bool more = writes(resource, wanted);
+  const auto& list = list_of(machine, resource.kind);
+  const bool listed = std::any_of(list.begin(), list.end(), [&](const Attachment& has) {
+    return has.resource == resource.id && (!more || writes(resource, has));
+  });
+  return listed || (!more && std::any_of(machine.parts.begin(), machine.parts.end(), [&](const auto& part) { return part.second == resource.id; }));
 }
 
 class Check {
@@ -71,8 +76,8 @@ class Check {
 
   void check_attachment(const Attachment& attachment, ResourceKind kind) const {
     const auto resource = picture_.resources.find(attachment.resource);
-    const bool mine = now_ && has(*now_, kind, attachment.resource);
-    if (!resource || resource->kind != kind || (!mine && !access_.sees(*resource))) throw resource_not_found(kind, attachment.resource);
+    if (!resource || resource->kind != kind || !(access_.sees(*resource) || (now_ && keeps(*now_, *resource, attachment))))
+      throw resource_not_found(kind, attachment.resource);
     if (writes(*resource, attachment)) require_no_overlay(picture_, resource->id);
     picture_.uses.visit_from({resource->id, model::MachineId()}, [&](const Picture::Use& use, const auto& other) {
       if (use.first != resource->id) return false;

@@ -139,6 +139,9 @@ StateAnswer Power::apply(MachineId id, const StateChange& wanted, bool may_alter
   const auto* step = find_step(current, wanted.target, wanted.force);
   if (!step) throw impossible(id, wanted.target, current);
 
+  // A guest that runs now would lose what it writes as soon as the change is carried out after all.
+  if (step->action == &libvirt::Host::start && !machine->altering.is_null())
+    throw Error(ErrorCode::machine_busy, "An earlier change of this is still being carried out or taken back. Try again later");
   Passing passing(inventory_, id, step->passing);
   if (step->action == &libvirt::Host::start) provision_.before_start(*picture, *machine);
   try {

@@ -89,13 +89,15 @@ TEST_F(AlterationsTest, WhatIsAsItWasIsNoChange) {
   EXPECT_TRUE(alter({}).changes.empty());
 }
 
-TEST_F(AlterationsTest, AMoveNeedsToCreateInTheOtherCatalogAndToAlterInThisOne) {
+TEST_F(AlterationsTest, AMoveNeedsToCreateInTheOtherCatalogAndToAlterAndRemoveInThisOne) {
   MachineChange move;
   move.catalog = other_catalog_;
   EXPECT_EQ(refusal([&] { house_.alterations.alter(bob(), id_, move); }), ErrorCode::machine_not_found);
   share("bob", {model::Permission::view});
   EXPECT_EQ(refusal([&] { house_.alterations.alter(bob(), id_, move); }), ErrorCode::machine_denied);
   share("bob", {model::Permission::alter});
+  EXPECT_EQ(refusal([&] { house_.alterations.alter(bob(), id_, move); }), ErrorCode::machine_denied);
+  share("bob", {model::Permission::alter, model::Permission::remove});
   const auto unseen = refusal_of([&] { house_.alterations.alter(bob(), id_, move); });
   EXPECT_EQ(unseen.code(), ErrorCode::catalog_not_found);
   EXPECT_EQ(member(unseen, "rid"), other_catalog_.text());
@@ -113,6 +115,20 @@ TEST_F(AlterationsTest, WhoAltersNeedNoRightToTheDisksThatAreThereAndOneToThoseT
   more.storage = row().storage;
   more.storage->push_back({disk("foreign to bob")});
   EXPECT_EQ(refusal([&] { house_.alterations.alter(bob(), id_, more); }), ErrorCode::resource_not_found);
+}
+
+TEST_F(AlterationsTest, ADiskThatTheMachineOnlyReadsIsNotMadeWritableByWhoHasNoRightToIt) {
+  MachineChange readonly;
+  readonly.storage = row().storage;
+  readonly.storage->push_back({disk("read"), {{"readonly", true}}});
+  alter(readonly);
+  share("bob", {model::Permission::alter});
+  MachineChange writable;
+  writable.storage = row().storage;
+  writable.storage->back().options = nlohmann::json::object();
+  EXPECT_EQ(refusal([&] { house_.alterations.alter(bob(), id_, writable); }), ErrorCode::resource_not_found);
+  EXPECT_EQ(row().storage.back().options, readonly.storage->back().options);
+  EXPECT_NO_THROW(alter(writable));
 }
 
 TEST_F(AlterationsTest, ANameThatIsTakenAndADiskThatIsInUseAreRefused) {

@@ -3,27 +3,17 @@ own file has become such an image.
 
 A guest may write what it likes to its raw disk, so its first bytes can be those of any image format. Nothing may ever take them for that.
 
-The server runs under strace, with its hypervisor, its guests' QEMU and its sandboxes: no system call of any of them may speak of a victim. Beside
-that inotify watches the victims, and their owners, modes, sizes and times stay what they were.
+The kernel watches the victims, whoever it is that touches them: the server, its hypervisor, its guests' QEMU or its sandboxes. Their owners, modes,
+sizes and times stay what they were.
 """
 
+import os
 import subprocess
 
 import pytest
 
 import velocity
 from hostile_images import MIB, Victims, corpus
-from tracing import STRACE, Trace, TracedServer
-
-
-class Watch:
-    """The victims, and the trace in which none of them may be named."""
-
-    def __init__(self, victims, server):
-        self.victims, self._trace = victims, Trace(server.trace_file, victims.names())
-
-    def touched(self) -> str:
-        return "; ".join(filter(None, [self.victims.touched(), *self._trace.news()]))
 
 
 @pytest.fixture(scope="module")
@@ -33,31 +23,22 @@ def victims(tmp_path_factory):
     yield victims
     assert victims.touched() == ""
     victims.file.read_bytes()
-    assert "files" in victims.touched(), "the watch does not work"
+    seen = victims.touched()
+    assert "files" in seen, "the watch does not work"
+    assert "opened or changed by" in seen or os.geteuid() != 0, seen
     victims.close()
 
 
 @pytest.fixture(scope="module")
-def server(victims, tmp_path_factory):
-    control = tmp_path_factory.mktemp("control") / "control-file"
-    control.write_bytes(b"looked at")
-    with TracedServer("--accel", "tcg", control=control) as server:
-        watch = Watch(victims, server)
+def server(victims):
+    with velocity.Server("--accel", "tcg") as server:
         yield server
-        server.stop()
-        assert watch.touched() == ""
-        opened = Trace(server.trace_file, [r"open.*control-file"]).news()
-        assert len(opened) == 1, "the trace does not show what the process did"
-        # Whoever touches images is in it.
-        for program in ("qemu-system", "bwrap", "qemu-img"):
-            assert Trace(server.trace_file, [rf'execve\("[^"]*{program}']).news(), f"the trace does not show {program}"
 
 
 @pytest.fixture
-def watch(victims, server):
-    watch = Watch(victims, server)
-    assert watch.touched() == ""
-    return watch
+def watch(victims):
+    assert victims.touched() == ""
+    return victims
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +52,11 @@ def images(victims):
                                   "qcow2 with its data in a file", "qcow2 over a socket", "qcow2 over a port", "vmdk over a base", "qed over a file"])
 def test_the_watch_sees_what_an_unguarded_program_does_with_such_an_image(tmp_path, what):
     victims = Victims(tmp_path)
-    image, trace = tmp_path / "image", tmp_path / "trace"
+    image = tmp_path / "image"
     image.write_bytes(corpus(victims)[what])
     # A victim that listens and says nothing would be waited for.
-    subprocess.run([*STRACE, "-o", str(trace), "timeout", "2", "qemu-img", "convert", "-O", "raw", str(image), str(tmp_path / "out")],
+    subprocess.run(["timeout", "2", "qemu-img", "convert", "-O", "raw", str(image), str(tmp_path / "out")],
                    capture_output=True, check=False)
-    assert any("open" in line or "connect" in line for line in Trace(trace, victims.names()).news()), what
     assert victims.touched() != "", what
     victims.close()
 
