@@ -24,10 +24,13 @@ using model::ErrorCode;
 
 constexpr std::int64_t kMebibyte = 1 << 20;
 constexpr std::int64_t kRoomToLeave = 64 * kMebibyte;  // for the database and the logs
+constexpr std::size_t kPiece = 64 << 10;               // one that is all zeros is not written
 constexpr std::string_view kMark = ".counted";
 constexpr char kResourceType[] = "disk-image";         // what every upload becomes
 
 Error not_found(model::UploadId id) { return Error(ErrorCode::upload_not_found, fmt::format("There is no upload {} of yours", id.text())); }
+
+bool is_zeros(std::span<const std::byte> bytes) { return bytes.front() == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0; }
 
 [[noreturn]] void fail_write(int error) {
   if (error == ENOSPC || error == EDQUOT || error == EFBIG)
@@ -188,33 +191,48 @@ void Uploads::forget(const Caller& caller, model::UploadId id) noexcept {
 }
 
 model::ResourceId Uploads::finish(const model::Upload& upload, const std::function<void(int)>& progress) {
-  const auto source = path(upload.id);
-  const auto announced = storage::inspect_file(source, format_of(upload));
+  const auto announced = storage::inspect_file(path(upload.id), format_of(upload));
   const auto* type = registry_.find_resource_type(kResourceType);
   if (!type) throw Error(ErrorCode::type_unavailable, "The plugin for disk images is not installed");
-  const auto facts = volumes_.launder(source, announced, upload.resource, progress);
+  try {
+    list(upload, *type, volumes_.take_in(path(upload.id), announced, upload.resource, progress));
+  } catch (...) {
+    undo(upload);
+    throw;
+  }
+  ::unlink(path(upload.id).c_str());  // of a qcow2 image
+  return upload.resource;
+}
+
+void Uploads::list(const model::Upload& upload, const plugin::ResourceType& type, const storage::ImageFacts& facts) {
   model::Resource resource;
   resource.id = upload.resource;
-  resource.kind = type->kind();
+  resource.kind = type.kind();
   resource.type = kResourceType;
   resource.label = upload.label;
   resource.group = upload.group;
-  resource.spec = type->validate({{"size_mb", (facts.virtual_size + kMebibyte - 1) / kMebibyte}, {"format", upload.format}});
-  resource.cost = model::amounts_of(type->cost(resource.spec));
+  resource.spec = type.validate({{"size_mb", (facts.virtual_size + kMebibyte - 1) / kMebibyte}, {"format", upload.format}});
+  resource.cost = model::amounts_of(type.cost(resource.spec));
   resource.created = static_cast<std::int64_t>(std::time(nullptr));
+  inventory_.change([&](Change& change) {
+    if (!change.picture().uploads.find(upload.id)) throw not_found(upload.id);
+    require_free_label(change.picture(), upload.group, upload.label, upload.id);
+    change.put(resource);
+    change.erase(upload.id);
+  });
+}
+
+void Uploads::undo(const model::Upload& upload) const noexcept {
   try {
-    inventory_.change([&](Change& change) {
-      if (!change.picture().uploads.find(upload.id)) throw not_found(upload.id);
-      require_free_label(change.picture(), upload.group, upload.label, upload.id);
-      change.put(resource);
-      change.erase(upload.id);
-    });
-  } catch (...) {
-    volumes_.remove(upload.resource);
-    throw;
+    const auto file = path(upload.id);
+    if (!volumes_.exists(upload.resource)) return;
+    const bool moved = !std::filesystem::exists(file);
+    if (!moved || !inventory_.picture()->uploads.find(upload.id)) return volumes_.remove(upload.resource);
+    if (::truncate(volumes_.path(upload.resource).c_str(), upload.length) != 0) fail_write(errno);  // it has whole sectors, an upload its own length
+    volumes_.give_back(upload.resource, file);
+  } catch (const std::exception& error) {
+    spdlog::warn("what had become of the upload {} is undone at the next start: {}", upload.id.text(), error.what());
   }
-  ::unlink(source.c_str());
-  return upload.resource;
 }
 
 void Uploads::discard(const model::Upload& upload) {
@@ -225,7 +243,10 @@ void Uploads::discard(const model::Upload& upload) {
 
 void Uploads::sweep() {
   const auto picture = inventory_.picture();
-  picture->uploads.visit_all([&](const auto& id, const auto&) { take_back(id); });
+  picture->uploads.visit_all([&](const auto& id, const auto& upload) {
+    if (!std::filesystem::exists(path(id))) undo(*upload);  // it had become a volume that was not listed yet
+    take_back(id);
+  });
   std::vector<std::filesystem::path> stray;
   for (const auto& entry : std::filesystem::directory_iterator(incoming_)) {
     const auto id = model::UploadId::parse(entry.path().filename().string());
@@ -268,14 +289,14 @@ void Uploads::finish_complete(const std::function<void(int)>& progress) {
 }
 
 Uploads::Writer::Writer(Uploads& uploads, Hold hold, std::int64_t offset, Mode mode)
-    : uploads_(uploads), hold_(std::move(hold)), offset_(offset), provisional_(mode == Mode::provisional) {
+    : uploads_(uploads), hold_(std::move(hold)), offset_(offset), in_file_(offset), provisional_(mode == Mode::provisional) {
   uploads_.take_back(upload().id);  // whoever held it before may have left something
   const auto here = uploads_.size_on_disk(upload().id);
   if (here != offset)
     throw Error(ErrorCode::upload_offset_mismatch, fmt::format("The upload stands at byte {}, not at {}", here, offset)).with("offset", std::to_string(here));
   // Bytes whose checksum is still to be seen are not judged: they may have suffered on their way.
   if (offset == 0 && !provisional_) inspector_.emplace(format_of(upload()), length());
-  file_ = ::open(uploads_.path(upload().id).c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+  file_ = ::open(uploads_.path(upload().id).c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
   if (file_ < 0) fail_write(errno);
   if (!provisional_) return;
   try {
@@ -288,16 +309,17 @@ Uploads::Writer::Writer(Uploads& uploads, Hold hold, std::int64_t offset, Mode m
 }
 
 Uploads::Writer::~Writer() {
-  if (file_ >= 0) ::close(file_);
-  if (!provisional_) return;
   try {
-    uploads_.take_back(upload().id);
+    if (provisional_) uploads_.take_back(upload().id);
+    else lengthen();
   } catch (const Error& error) {
-    spdlog::warn("bytes of the upload {} are taken back later: {}", upload().id.text(), error.detail());
+    spdlog::warn("the file of the upload {} has not the length that it should: {}", upload().id.text(), error.detail());
   }
+  if (file_ >= 0) ::close(file_);
 }
 
 void Uploads::Writer::keep() {
+  lengthen();
   if (!provisional_) return;
   if (::fsync(file_) != 0) fail_write(errno);
   if (::unlink(uploads_.mark(upload().id).c_str()) != 0) fail_write(errno);
@@ -315,17 +337,43 @@ void Uploads::Writer::append(std::span<const std::byte> bytes) {
     uploads_.discard(upload());
     throw;
   }
+  std::size_t run = 0;  // what begins the bytes and is to be written
+  while (run < bytes.size()) {
+    const auto to_the_next = kPiece - (static_cast<std::size_t>(offset_) + run) % kPiece;
+    const auto piece = bytes.subspan(run, std::min(bytes.size() - run, to_the_next));
+    run += piece.size();
+    if (!is_zeros(piece)) continue;
+    write(bytes.first(run - piece.size()));
+    offset_ += static_cast<std::int64_t>(piece.size());
+    bytes = bytes.subspan(run);
+    run = 0;
+  }
+  write(bytes);
+}
+
+void Uploads::Writer::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const auto written = ::write(file_, bytes.data(), bytes.size());
+    const auto written = ::pwrite(file_, bytes.data(), bytes.size(), offset_);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) fail_write(errno);
     offset_ += written;
+    in_file_ = offset_;
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
 }
 
+// The file's length says how much has arrived. It is written to and not stretched: a file system puts what is written on the disk in its order, and
+// after a loss of power no length is found there for which the bytes before are missing.
+void Uploads::Writer::lengthen() {
+  if (in_file_ == offset_) return;
+  constexpr std::byte kZero{0};
+  --offset_;
+  write({&kZero, 1});
+}
+
 model::ResourceId Uploads::Writer::finish(const std::function<void(int)>& progress) {
   try {
+    keep();
     return uploads_.finish(upload(), progress);
   } catch (const Error& error) {
     if (condemns_image(error.code())) uploads_.discard(upload());

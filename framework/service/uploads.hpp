@@ -72,16 +72,21 @@ class Uploads {
     std::int64_t length() const { return upload().length; }
     bool complete() const { return offset_ == length(); }
     // Inspects while it writes. An image_* error means that the upload is refused and gone. storage_full keeps what fits.
+    // Zeros take no room; at the end of what has arrived they wait for more, for keep(), or for the writer's end.
     void append(std::span<const std::byte> bytes);
-    void keep();  // what was appended provisionally counts from now on
-    // After the last byte: inspects, rewrites in the sandbox, lists the resource, forgets the upload. progress: 0 to 1000.
+    void keep();  // the file has all that was appended; and what was so provisionally counts from now on
+    // After the last byte: inspects, makes a volume of it (qcow2 is rewritten in the sandbox), lists the resource, forgets the upload.
+    // progress: 0 to 1000.
     model::ResourceId finish(const std::function<void(int)>& progress = {});
 
    private:
     const model::Upload& upload() const { return hold_.upload(); }
+    void write(std::span<const std::byte> bytes);
+    void lengthen();
     Uploads& uploads_;
     Hold hold_;
     std::int64_t offset_;
+    std::int64_t in_file_;  // as far as the file goes; behind it there are only zeros
     bool provisional_;
     int file_ = -1;
     std::optional<storage::ImageInspector> inspector_;  // only from the first byte on
@@ -110,8 +115,10 @@ class Uploads {
   std::filesystem::path mark(model::UploadId id) const;  // a file that says how much of the upload counts; absent: all that is there
   std::int64_t arrived(model::UploadId id) const;        // how much that is
   void take_back(model::UploadId id) const;              // what does not count
+  void undo(const model::Upload& upload) const noexcept;  // what finish() had made of it before it came to an end
   Hold hold(model::Upload upload);  // upload_busy
   model::ResourceId finish(const model::Upload& upload, const std::function<void(int)>& progress);
+  void list(const model::Upload& upload, const plugin::ResourceType& type, const storage::ImageFacts& facts);
   void discard(const model::Upload& upload);
 
   Inventory& inventory_;

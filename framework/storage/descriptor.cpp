@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 namespace velocity::storage {
 
@@ -22,6 +23,16 @@ Descriptor open_file(const std::filesystem::path& path, int flags, unsigned mode
   Descriptor file(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, mode));
   if (!file) throw system_error(errno, "open " + path.string());
   return file;
+}
+
+void write_at(const Descriptor& file, std::uint64_t offset, Bytes bytes) {
+  while (!bytes.empty()) {
+    const auto written = ::pwrite(file.number(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) throw system_error(errno, "write");
+    offset += static_cast<std::uint64_t>(written);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
 }
 
 void sync_file(const std::filesystem::path& path) {

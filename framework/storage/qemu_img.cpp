@@ -91,21 +91,6 @@ void show(SandboxRun& run, const Layers& image) {
 
 std::string driver_of(ImageFormat format) { return format == ImageFormat::qcow2 ? "qcow2" : "raw"; }
 
-void QemuImg::create(const fs::path& directory, std::int64_t virtual_size) {
-  const auto end = sandbox_.run({.arguments = {"create", "-q", "-f", "qcow2", "-o", "compat=1.1", kMade, std::to_string(virtual_size)},
-                                 .output = directory,
-                                 .file_bytes = tables_of(virtual_size)});
-  if (!end.success()) report(end, "qemu-img create");
-}
-
-void QemuImg::create_overlay(const fs::path& directory, std::int64_t virtual_size, const std::string& base, ImageFormat base_format) {
-  const auto end = sandbox_.run({.arguments = {"create", "-q", "-u", "-f", "qcow2", "-o", "compat=1.1", "-b", base, "-F", driver_of(base_format), kMade,
-                                               std::to_string(virtual_size)},
-                                 .output = directory,
-                                 .file_bytes = tables_of(virtual_size)});
-  if (!end.success()) report(end, "qemu-img create");
-}
-
 // Reads all tables: data that lies behind the file's end would otherwise silently become zeros.
 void QemuImg::check(const fs::path& image, const ImageFacts& facts) {
   constexpr int kLeaks = 3;  // clusters that nobody uses: harmless

@@ -24,9 +24,6 @@ class QemuImg {
 
   explicit QemuImg(SandboxSettings settings) : sandbox_(std::move(settings)) {}
 
-  void create(const std::filesystem::path& directory, std::int64_t virtual_size);  // qcow2, empty
-  // A qcow2 that holds what differs from `base`, which is named and neither opened nor looked for.
-  void create_overlay(const std::filesystem::path& directory, std::int64_t virtual_size, const std::string& base, ImageFormat base_format);
   void check(const std::filesystem::path& image, const ImageFacts& facts);  // that all tables of a qcow2 can be read
   // Into a whole image of the same format. progress: 0 to 999 per mille, rising; what it throws ends the work.
   void convert(const Layers& image, const ImageFacts& facts, const std::filesystem::path& directory, const std::function<void(int)>& progress);

@@ -8,6 +8,7 @@
 
 #include "framework/storage/bytes.hpp"
 #include "framework/storage/descriptor.hpp"
+#include "framework/storage/empty_qcow2.hpp"
 #include "framework/storage/qcow2_header.hpp"
 #include "framework/storage/volumes.hpp"
 #include "framework/storage/workplace.hpp"
@@ -71,7 +72,9 @@ void Volumes::create_overlay(ResourceId id, const Chain& base, std::int64_t virt
   if (directory(id) != directory(base.front().id)) throw Error(ErrorCode::image_unsupported, "A linked clone is in the pool of its source");
   const auto size = wanted_size(virtual_size, inspect(base).virtual_size);
   const Workplace work(directory(id), id);
-  qemu_img_.create_overlay(work.path(), size, base.front().id.text(), base.front().format);
+  const auto name = base.front().id.text();
+  const auto driver = driver_of(base.front().format);
+  write_empty_qcow2(work.file(), size, {name, driver});
   if (inspect_volume(work.file(), ImageFormat::qcow2, &base.front()).virtual_size != size)
     throw Error(ErrorCode::storage_failed, "The linked clone is of another size than was asked for", work.file().string());
   publish(work.file(), {ImageFormat::qcow2, size}, id);

@@ -14,6 +14,7 @@
 
 #include "framework/storage/bytes.hpp"
 #include "framework/storage/descriptor.hpp"
+#include "framework/storage/empty_qcow2.hpp"
 #include "framework/storage/qcow2_header.hpp"
 #include "framework/storage/workplace.hpp"
 
@@ -154,19 +155,24 @@ void Volumes::create(model::ResourceId id, ImageFormat format, std::int64_t virt
     const auto file = open_file(work.file(), O_WRONLY | O_CREAT | O_EXCL, 0600);
     if (::ftruncate(file.number(), facts.virtual_size) != 0) throw system_error(errno, "ftruncate " + work.file().string());
   } else {
-    qemu_img_.create(work.path(), facts.virtual_size);
+    write_empty_qcow2(work.file(), facts.virtual_size);
     inspect_file(work.file(), format);
   }
   publish(work.file(), facts, id);
 }
 
-ImageFacts Volumes::launder(const fs::path& source, ImageFacts announced, model::ResourceId id, const std::function<void(int)>& progress) {
-  if (exists(id)) return {announced.format, inspect_file(path(id), announced.format).virtual_size};
-  // Looked at once more, for whoever forgot to: only what has passed is shown to qemu-img.
+// Looked at once more, for whoever forgot to.
+ImageFacts Volumes::inspect_again(const fs::path& source, const ImageFacts& announced) {
   const auto facts = inspect_file(source, announced.format);
   if (facts.virtual_size != announced.virtual_size)
     throw Error(ErrorCode::image_corrupt, "The image has changed since it was looked at",
                 fmt::format("{}: {} bytes, not {}", source.string(), facts.virtual_size, announced.virtual_size));
+  return facts;
+}
+
+ImageFacts Volumes::launder(const fs::path& source, ImageFacts announced, model::ResourceId id, const std::function<void(int)>& progress) {
+  if (exists(id)) return {announced.format, inspect_file(path(id), announced.format).virtual_size};
+  const auto facts = inspect_again(source, announced);  // only what has passed is shown to qemu-img
   if (progress) progress(0);
   const Workplace work(directory(id), id);
   if (facts.format == ImageFormat::qcow2) qemu_img_.check(source, facts);
@@ -177,6 +183,32 @@ ImageFacts Volumes::launder(const fs::path& source, ImageFacts announced, model:
   publish(work.file(), facts, id);
   if (progress) progress(1000);
   return facts;
+}
+
+ImageFacts Volumes::take_in(const fs::path& source, ImageFacts announced, model::ResourceId id, const std::function<void(int)>& progress) {
+  if (announced.format == ImageFormat::qcow2 || remote(id) || exists(id)) return launder(source, announced, id, progress);
+  const auto facts = inspect_again(source, announced);
+  if (progress) progress(0);
+  const auto file = open_file(source, O_WRONLY);
+  if (::fchmod(file.number(), 0600) != 0) throw system_error(errno, "chmod " + source.string());
+  if (::fsync(file.number()) != 0) throw system_error(errno, "fsync " + source.string());
+  if (::rename(source.c_str(), path(id).c_str()) != 0) {
+    if (errno == EXDEV) return launder(source, facts, id, progress);
+    throw system_error(errno, "rename " + source.string());
+  }
+  // Only now: while it is an upload its length says how much of it has arrived.
+  if (::lseek(file.number(), 0, SEEK_END) != facts.virtual_size) {
+    if (::ftruncate(file.number(), facts.virtual_size) != 0) throw system_error(errno, "ftruncate " + path(id).string());
+    if (::fsync(file.number()) != 0) throw system_error(errno, "fsync " + path(id).string());
+  }
+  sync_file(directory(id));
+  if (progress) progress(1000);
+  return facts;
+}
+
+void Volumes::give_back(model::ResourceId id, const fs::path& to) {
+  rename_file(path(id), to);
+  sync_file(to.parent_path());
 }
 
 void Volumes::publish(const fs::path& file, const ImageFacts& facts, model::ResourceId id) {

@@ -55,6 +55,12 @@ class Volumes {
   ImageFacts launder(const std::filesystem::path& source, ImageFacts announced, model::ResourceId id,
                      const std::function<void(int)>& progress = {});
 
+  // An uploaded file becomes a volume: qcow2 by launder(), raw and iso as they are. Nothing in those names a file, and they are never read to find
+  // out what they are, so that rewriting them would write the same bytes once more. The file itself is moved and then filled up to whole
+  // sectors; where it cannot be moved, because the pool is on another file system, launder() copies it. progress as above.
+  ImageFacts take_in(const std::filesystem::path& source, ImageFacts announced, model::ResourceId id, const std::function<void(int)>& progress = {});
+  void give_back(model::ResourceId id, const std::filesystem::path& to);  // what take_in() has moved, back to where it came from
+
   // A linked clone: a qcow2 that holds what differs from `base`, whose front must not change as long as this one lives. Its header names
   // the base by its bare id, and no program opens the base. virtual_size: bytes, at least the base's; 0: as the base.
   void create_overlay(model::ResourceId id, const Chain& base, std::int64_t virtual_size = 0);
@@ -78,6 +84,7 @@ class Volumes {
   unsigned long long processes() const;            // programs run so far
 
  private:
+  static ImageFacts inspect_again(const std::filesystem::path& source, const ImageFacts& announced);
   void publish(const std::filesystem::path& file, const ImageFacts& facts, model::ResourceId id);
   std::filesystem::path directory(model::ResourceId id) const;
   std::shared_ptr<RemotePool> remote(model::ResourceId id) const;  // null: it is in one of our own

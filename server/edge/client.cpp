@@ -35,6 +35,14 @@ awaitable<bool> Client::read_ahead(std::size_t most) {
   co_return !ec;
 }
 
+awaitable<std::size_t> Client::read_some(net::mutable_buffer space) {
+  error_code ec;
+  reading_ = true;
+  const auto count = co_await stream.read_some(space, ec);
+  reading_ = false;
+  co_return count;
+}
+
 awaitable<bool> Client::write(std::string_view first, std::string_view second, Clock::duration progress) {
   std::array<net::const_buffer, 2> rest{net::buffer(first.data(), first.size()), net::buffer(second.data(), second.size())};
   error_code ec;

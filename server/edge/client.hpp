@@ -25,10 +25,12 @@ class Client {
   bool is_late(Clock::time_point now) const { return deadline_ < now; }
   void expire();
   bool timed_out() const { return timed_out_; }
-  void interrupt();  // ends a waiting read_ahead()
+  void interrupt();  // ends a waiting read
 
   // Reads ahead once. False: the client has left or is late, or the space is used up.
   awaitable<bool> read_ahead(std::size_t most);
+  // Reads once, past what has been read ahead. 0: the client has left or is late.
+  awaitable<std::size_t> read_some(net::mutable_buffer space);
   // Each piece must leave within `progress`. False: the client has left.
   awaitable<bool> write(std::string_view first, std::string_view second, Clock::duration progress);
   // Ends the sending side and swallows what still comes for a while: closing at once could reset away the answer that was just sent.

@@ -1,6 +1,7 @@
 // A request's body on its way in, decoded from its framing. Included by whoever reads one.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "server/edge/client.hpp"
@@ -22,13 +23,17 @@ class IncomingBody {
   // Ends a waiting read_some(): the answer is known before the body's end.
   void interrupt();
 
-  bool complete() const { return parser_.is_done(); }
+  bool complete() const { return parser_.chunked() ? parser_.is_done() : left_ == 0; }
   bool client_gone() const { return gone_; }
 
  private:
-  awaitable<void> more(std::size_t wanted);
+  awaitable<std::size_t> read_plain(net::mutable_buffer space);
+  awaitable<std::size_t> read_chunked(net::mutable_buffer space);
+  awaitable<void> ask_for_it();
+  void note_arrival(bool arrived);
   Client& client_;
-  RequestParser& parser_;
+  RequestParser& parser_;  // after the header it is needed for chunks only
+  std::uint64_t left_;     // of a body that is not chunked
   Clock::duration progress_;
   bool expects_continue_;
   bool gone_ = false;

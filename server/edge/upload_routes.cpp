@@ -200,8 +200,8 @@ awaitable<void> UploadRoutes::receive(const Request& request, const service::Cal
     if (digest) {
       if (!body.complete()) throw Error(ErrorCode::request_timeout, "The client has left before its last byte");
       if (!digest->matches()) throw Error(ErrorCode::upload_checksum, "These are not the bytes that the checksum was made of. None of them was kept: send them again");
-      co_await offload(io_, disk_, [&] { writer->keep(); });
     }
+    co_await offload(io_, disk_, [&] { writer->keep(); });
     const bool complete = writer->complete();
     if (!complete) answer.set("Upload-Expires", date_text(std::time(nullptr) + service::Uploads::kPatience.count()));
     if (complete) {

@@ -143,6 +143,15 @@ TEST_F(UploadTest, AChunkedPatchAndASpelledOutMethodAreUnderstood) {
   EXPECT_EQ(offset(path), "5000/10000");
 }
 
+TEST_F(UploadTest, TheNextRequestMayFollowAtOnce) {
+  const auto path = create(3'000'000);
+  Wire wire(port());
+  wire.send(patch(path, 0, std::string(1'234'567, 'a')) + patch(path, 1'234'567, std::string(10, 'b')) + head("HEAD", path, alice));
+  EXPECT_EQ(wire.receive()->fields.at("upload-offset"), "1234567");
+  EXPECT_EQ(wire.receive()->fields.at("upload-offset"), "1234577");
+  EXPECT_EQ(wire.receive(true)->fields.at("upload-offset"), "1234577");
+}
+
 TEST_F(UploadTest, WhatArrivedBeforeTheClientVanishedStaysAndIsResumed) {
   const std::string image(2'000'000, 'v');
   const auto path = create(image.size());

@@ -1,8 +1,10 @@
 #include "framework/service/resources.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
+#include <stdexcept>
 
 #include "tests/service/house.hpp"
 #include "tests/service/refusal.hpp"
@@ -145,6 +147,62 @@ TEST_F(UploadsTest, MoreThanAnnouncedIsRefused) {
   const auto upload = begin("raw", kMebibyte);
   const auto writer = house_.uploads.open(house_.caller("alice"), upload.id, 0);
   EXPECT_EQ(refusal([&] { writer->append(bytes(kMebibyte + 1)); }), ErrorCode::request_too_large);
+}
+
+TEST_F(UploadsTest, ZerosTakeNoRoomAndCountAsWhatHasArrived) {
+  const auto upload = begin("raw", 64 * kMebibyte + 1000);
+  const std::vector<std::byte> zeros(16 * kMebibyte);
+  {
+    const auto writer = house_.uploads.open(house_.caller("alice"), upload.id, 0);
+    writer->append(zeros);
+    writer->append(bytes(kMebibyte));
+    writer->append(zeros);
+  }
+  EXPECT_EQ(house_.uploads.status(house_.caller("alice"), upload.id).offset, 33 * kMebibyte) << "though it ends in zeros";
+  const auto writer = house_.uploads.open(house_.caller("alice"), upload.id, 33 * kMebibyte);
+  writer->append(zeros);
+  writer->keep();
+  EXPECT_EQ(house_.uploads.status(house_.caller("alice"), upload.id).offset, 49 * kMebibyte);
+  writer->append(std::span(zeros).first(15 * kMebibyte + 1000));
+  const auto file = house_.volumes.path(writer->finish());
+  struct stat status{};
+  ASSERT_EQ(::stat(file.c_str(), &status), 0);
+  EXPECT_EQ(status.st_size, 64 * kMebibyte + 1024) << "whole sectors";
+  EXPECT_LT(status.st_blocks * 512, 3 * kMebibyte);
+  std::ifstream read(file, std::ios::binary);
+  const auto byte_at = [&](std::int64_t offset) { return read.seekg(offset).get(); };
+  EXPECT_EQ(byte_at(16 * kMebibyte - 1), 0);
+  EXPECT_EQ(byte_at(16 * kMebibyte), 0x5a);
+  EXPECT_EQ(byte_at(17 * kMebibyte - 1), 0x5a);
+  EXPECT_EQ(byte_at(17 * kMebibyte), 0);
+}
+
+// A raw image is moved into the pool before its resource is listed.
+TEST_F(UploadsTest, AnUploadThatCouldNotBeListedIsAsItWasAndCanBeFinishedAgain) {
+  const auto upload = begin("raw", 1000);
+  {
+    const auto writer = house_.uploads.open(house_.caller("alice"), upload.id, 0);
+    writer->append(bytes(1000));
+    EXPECT_THROW(writer->finish([](int mille) {
+      if (mille == 1000) throw std::runtime_error("the server stops");
+    }),
+                 std::runtime_error);
+  }
+  EXPECT_TRUE(house_.volumes.list().empty());
+  EXPECT_EQ(house_.uploads.status(house_.caller("alice"), upload.id).offset, 1000);
+  EXPECT_EQ(house_.uploads.open(house_.caller("alice"), upload.id, 1000)->finish(), upload.resource);
+}
+
+TEST_F(UploadsTest, AnUploadThatHadBecomeAVolumeWhenTheServerDiedIsFinishedAtTheNextStart) {
+  const auto upload = begin("raw", 1000);
+  const auto source = house_.state.incoming() / upload.id.text();
+  house_.uploads.open(house_.caller("alice"), upload.id, 0)->append(bytes(1000));
+  house_.volumes.take_in(source, {storage::ImageFormat::raw, 1024}, upload.resource);
+  house_.uploads.sweep();
+  EXPECT_EQ(house_.uploads.status(house_.caller("alice"), upload.id).offset, 1000);
+  house_.uploads.finish_complete({});
+  EXPECT_EQ(house_.resources.get(house_.caller("alice"), upload.resource).resource->label, "image");
+  EXPECT_EQ(std::filesystem::file_size(house_.volumes.path(upload.resource)), 1024U);
 }
 
 }  // namespace

@@ -175,8 +175,10 @@ TEST_F(SandboxTest, without_a_working_bubblewrap_nothing_is_rewritten_and_the_ca
       EXPECT_EQ(name(error.code()), "storage.failed");
       EXPECT_NE(error.detail().find("bubblewrap"), std::string::npos) << error.detail();
     }
-    EXPECT_EQ(code_of([&] { volumes.create(model::ResourceId::random(), ImageFormat::qcow2, 4096); }), "storage.failed");
-    EXPECT_NO_THROW(volumes.remove(model::ResourceId::random()));
+    const auto empty = model::ResourceId::random();
+    EXPECT_NO_THROW(volumes.create(empty, ImageFormat::qcow2, 4096)) << "which no program makes";
+    EXPECT_EQ(code_of([&] { volumes.grow({{empty, ImageFormat::qcow2}}, 8192); }), "storage.failed");
+    EXPECT_NO_THROW(volumes.remove(empty));
     expect_no_leftovers(volumes);
   }
 }

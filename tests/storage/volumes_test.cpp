@@ -121,6 +121,68 @@ TEST_F(VolumesTest, zeros_of_an_upload_take_no_room_afterwards) {
   EXPECT_LT(status.st_blocks * 512, 1 << 20);
 }
 
+ino_t file_number(const fs::path& path) {
+  struct stat status{};
+  return ::stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
+}
+
+TEST_F(VolumesTest, a_raw_or_iso_upload_is_taken_in_as_it_is_by_no_program_and_can_be_given_back) {
+  Volumes volumes(pool());
+  const auto source = incoming("source");
+  for (const auto& [format, image] : {std::pair{ImageFormat::raw, MadeImage(1 << 20, 'a')}, std::pair{ImageFormat::iso, made_iso(64)}}) {
+    image.write(source);
+    fs::permissions(source, fs::perms::all);
+    const auto number = file_number(source);
+    const auto id = ResourceId::random();
+    std::vector<int> told;
+    const auto facts = volumes.take_in(source, inspect_file(source, format), id, [&](int mille) { told.push_back(mille); });
+    EXPECT_EQ(facts.format, format);
+    EXPECT_EQ(facts.virtual_size, static_cast<std::int64_t>(image.bytes().size()));
+    EXPECT_EQ(told, (std::vector{0, 1000}));
+    EXPECT_FALSE(fs::exists(source));
+    EXPECT_EQ(file_number(volumes.path(id)), number) << "it was copied";
+    EXPECT_EQ(mode_of(volumes.path(id)), 0600u);
+    volumes.give_back(id, source);
+    EXPECT_FALSE(volumes.exists(id));
+    EXPECT_TRUE(read_file(source) == image.bytes());
+  }
+  EXPECT_EQ(volumes.processes(), 0u);
+  expect_no_leftovers(volumes);
+}
+
+TEST_F(VolumesTest, what_is_taken_in_has_whole_sectors) {
+  Volumes volumes(pool());
+  const auto id = ResourceId::random();
+  MadeImage(1000, 'a').write(incoming("source"));
+  EXPECT_EQ(volumes.take_in(incoming("source"), inspect_file(incoming("source"), ImageFormat::raw), id).virtual_size, 1024);
+  EXPECT_EQ(read_file(volumes.path(id)), std::string(1000, 'a') + std::string(24, '\0'));
+}
+
+TEST_F(VolumesTest, a_qcow2_upload_is_rewritten_when_it_is_taken_in) {
+  Volumes volumes(pool());
+  const auto id = ResourceId::random();
+  made_qcow2(3, 16, 1 << 20).write(incoming("source"));
+  volumes.take_in(incoming("source"), {ImageFormat::qcow2, 1 << 20}, id);
+  EXPECT_EQ(volumes.processes(), 3u) << "one looks whether the sandbox works, one checks, one rewrites";
+  EXPECT_NE(file_number(volumes.path(id)), file_number(incoming("source")));
+}
+
+TEST_F(VolumesTest, what_is_not_what_it_was_announced_as_is_not_taken_in_and_stays_where_it_is) {
+  Volumes volumes(pool());
+  const auto source = incoming("source");
+  const auto code = [&](ImageFacts announced) { return code_of([&] { volumes.take_in(source, announced, ResourceId::random()); }); };
+  made_qcow2(3, 16, 1 << 20).write(source);
+  EXPECT_EQ(code({ImageFormat::raw, 4 << 16}), "image.format_mismatch");
+  MadeImage(8192, 'a').write(source);
+  EXPECT_EQ(code({ImageFormat::raw, 4096}), "image.corrupt");
+  EXPECT_EQ(code({ImageFormat::iso, 8192}), "image.format_mismatch");
+  fs::create_hard_link(source, incoming("other name"));
+  EXPECT_EQ(code({ImageFormat::raw, 8192}), "image.corrupt") << "who has the other name could write to it";
+  EXPECT_TRUE(fs::exists(source));
+  EXPECT_TRUE(volumes.list().empty());
+  expect_no_leftovers(volumes);
+}
+
 // Tables that lie: the header is sound, so that only reading them tells. Cluster 4 is the L2 table, 5 a guest's data.
 MadeImage with_tables() {
   auto image = made_qcow2(3, 16, 1 << 20);
@@ -200,11 +262,12 @@ TEST_F(VolumesTest, the_next_start_sweeps_what_is_half_made_and_keeps_the_rest) 
 
 TEST_F(VolumesTest, programs_are_counted) {
   Volumes volumes(pool());
-  volumes.create(ResourceId::random(), ImageFormat::raw, 4096);
-  EXPECT_EQ(volumes.processes(), 0u);
-  volumes.create(ResourceId::random(), ImageFormat::qcow2, 4096);
+  for (const auto format : {ImageFormat::raw, ImageFormat::qcow2}) volumes.create(ResourceId::random(), format, 4096);
+  EXPECT_EQ(volumes.processes(), 0u) << "an empty disk takes none";
+  MadeImage(4096, 'a').write(incoming("source"));
+  volumes.launder(incoming("source"), {ImageFormat::raw, 4096}, ResourceId::random());
   EXPECT_EQ(volumes.processes(), 2u) << "one looks once whether the sandbox works";
-  volumes.create(ResourceId::random(), ImageFormat::qcow2, 4096);
+  volumes.launder(incoming("source"), {ImageFormat::raw, 4096}, ResourceId::random());
   EXPECT_EQ(volumes.processes(), 3u);
 }
 
@@ -262,6 +325,20 @@ TEST_F(VolumesTest, a_full_disk_is_told_and_leaves_nothing) {
     expect_no_leftovers(volumes);
     volumes.create(ResourceId::random(), ImageFormat::qcow2, 1 << 20);
     EXPECT_EQ(volumes.list().size(), 1u) << "it works again once there is room";
+    return 0;
+  });
+  if (status == 77) GTEST_SKIP() << "no user namespaces here";
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(VolumesTest, an_upload_on_another_file_system_than_the_pool_is_copied) {
+  MadeImage(1 << 20, 'x').write(incoming("source"));
+  const int status = on_a_small_disk(pool(), [&] {
+    Volumes volumes(pool());
+    const auto id = ResourceId::random();
+    volumes.take_in(incoming("source"), {ImageFormat::raw, 1 << 20}, id);
+    EXPECT_TRUE(read_file(volumes.path(id)) == read_file(incoming("source")));
+    expect_no_leftovers(volumes);
     return 0;
   });
   if (status == 77) GTEST_SKIP() << "no user namespaces here";
