@@ -25,6 +25,7 @@ using model::ErrorCode;
 constexpr std::int64_t kMebibyte = 1 << 20;
 constexpr std::int64_t kRoomToLeave = 64 * kMebibyte;  // for the database and the logs
 constexpr std::size_t kPiece = 64 << 10;               // one that is all zeros is not written
+constexpr std::int64_t kUntold = 16 * kMebibyte;       // of zeros that have arrived and that the file's length does not tell of
 constexpr std::string_view kMark = ".counted";
 constexpr char kResourceType[] = "disk-image";         // what every upload becomes
 
@@ -349,6 +350,7 @@ void Uploads::Writer::append(std::span<const std::byte> bytes) {
     run = 0;
   }
   write(bytes);
+  if (offset_ - in_file_ >= kUntold) lengthen();
 }
 
 void Uploads::Writer::write(std::span<const std::byte> bytes) {

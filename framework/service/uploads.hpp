@@ -72,7 +72,7 @@ class Uploads {
     std::int64_t length() const { return upload().length; }
     bool complete() const { return offset_ == length(); }
     // Inspects while it writes. An image_* error means that the upload is refused and gone. storage_full keeps what fits.
-    // Zeros take no room; at the end of what has arrived they wait for more, for keep(), or for the writer's end.
+    // Zeros take no room. Those at the end of what has arrived count when more follows, at keep(), or at the writer's end.
     void append(std::span<const std::byte> bytes);
     void keep();  // the file has all that was appended; and what was so provisionally counts from now on
     // After the last byte: inspects, makes a volume of it (qcow2 is rewritten in the sandbox), lists the resource, forgets the upload.

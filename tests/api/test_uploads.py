@@ -143,7 +143,7 @@ def test_two_do_not_write_to_one_upload_at_once(mock_server, announced):
     address = urllib.parse.urlsplit(mock_server.url)
     with socket.create_connection((address.hostname, address.port)) as writer:
         writer.sendall((f"PATCH {announced} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {mock_server.root_key()}\r\nTus-Resumable: 1.0.0\r\n"
-                        f"Upload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: {MIB}\r\n\r\n").encode() + bytes(200_000))
+                        f"Upload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: {MIB}\r\n\r\n").encode() + b"x" * 200_000)
         velocity.eventually(lambda: bytes_on_disk(mock_server, announced) > 0, 30, what="the first bytes")
         assert mock_server.append_upload(announced, 0, b"x").expect(423).json["code"] == "upload.busy"
 

@@ -155,8 +155,10 @@ TEST_F(UploadsTest, ZerosTakeNoRoomAndCountAsWhatHasArrived) {
   {
     const auto writer = house_.uploads.open(house_.caller("alice"), upload.id, 0);
     writer->append(zeros);
+    EXPECT_EQ(house_.uploads.status(house_.caller("alice"), upload.id).offset, 16 * kMebibyte) << "so many are told of at once";
     writer->append(bytes(kMebibyte));
-    writer->append(zeros);
+    writer->append(std::span(zeros).first(kMebibyte));
+    writer->append(std::span(zeros).first(15 * kMebibyte));
   }
   EXPECT_EQ(house_.uploads.status(house_.caller("alice"), upload.id).offset, 33 * kMebibyte) << "though it ends in zeros";
   const auto writer = house_.uploads.open(house_.caller("alice"), upload.id, 33 * kMebibyte);
