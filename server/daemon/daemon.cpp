@@ -65,7 +65,10 @@ edge::EdgeSettings edge_settings(const Settings& settings, const Logs& logs) {
 
 rest::BackendSettings backend_settings(const Settings& settings) {
   constexpr std::size_t kHeaderRoom = 64 * 1024;
-  return {static_cast<int>(settings.workers), (static_cast<std::size_t>(settings.body_kib) << 10) + kHeaderRoom};
+  rest::BackendSettings backend;
+  backend.workers = static_cast<int>(settings.workers);
+  backend.max_request_bytes = (static_cast<std::size_t>(settings.body_kib) << 10) + kHeaderRoom;
+  return backend;
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ using model::ErrorCode;
 
 constexpr std::size_t kReadSize = 64 * 1024;
 constexpr std::uint32_t kAnswerHeader = 64 * 1024;
+constexpr std::size_t kReaderSlots = 8;
 
 // Fields that belong to one hop (RFC 9110, 7.6.1), and those that the edge writes itself.
 bool stays_here(const http::fields::value_type& field) {
@@ -74,8 +75,9 @@ struct ForwardPool::Job {
 };
 
 struct ForwardPool::Slot {
-  Slot(net::io_context& io, std::size_t worker_number) : worker(worker_number), socket(io), wake(io) {}
+  Slot(net::io_context& io, std::size_t worker_number, Lane& its_lane) : worker(worker_number), lane(its_lane), socket(io), wake(io) {}
   std::size_t worker;
+  Lane& lane;
   net::local::stream_protocol::socket socket;
   net::steady_timer wake;
   std::shared_ptr<Job> job;
@@ -96,10 +98,10 @@ Forwarded forwarded(const Request& request) {
 
 ForwardPool::ForwardPool(net::io_context& io, Backend& backend, const EdgeSettings& settings)
     : io_(io), backend_(backend), limits_(settings.limits), timeouts_(settings.timeouts) {
-  for (std::size_t worker = 0; worker < backend_.workers(); ++worker) {
-    slots_.push_back(std::make_unique<Slot>(io_, worker));
-    slots_.back()->socket.assign(net::local::stream_protocol(), backend_.connect(worker));
-  }
+  const auto readers = backend_.readers();
+  for (std::size_t turn = 0; turn < kReaderSlots; ++turn)
+    for (std::size_t reader = 0; reader < readers; ++reader) open_slot(reads_, reader);
+  for (std::size_t worker = readers; worker < backend_.workers(); ++worker) open_slot(work_, worker);
   for (auto& slot : slots_)
     net::co_spawn(io_, run(*slot), [worker = slot->worker](std::exception_ptr failure) {
       try {
@@ -112,8 +114,15 @@ ForwardPool::ForwardPool(net::io_context& io, Backend& backend, const EdgeSettin
 
 ForwardPool::~ForwardPool() = default;
 
+void ForwardPool::open_slot(Lane& lane, std::size_t worker) {
+  slots_.push_back(std::make_unique<Slot>(io_, worker, lane));
+  slots_.back()->socket.assign(net::local::stream_protocol(), backend_.connect(worker));
+}
+
 awaitable<Answer> ForwardPool::call(const Request& request, Forwarded about, std::string body) {
-  if (stopping_ || (idle_.empty() && queue_.size() >= limits_.queue)) throw Error(ErrorCode::server_busy, "The server has too much to do");
+  const bool from_memory = forwarded_method(request.method) == http::verb::get && backend_.from_memory(request.path);
+  auto& lane = from_memory ? reads_ : work_;
+  if (stopping_ || (lane.idle.empty() && lane.queue.size() >= limits_.queue)) throw Error(ErrorCode::server_busy, "The server has too much to do");
   const auto job = std::make_shared<Job>(io_);
   job->number = std::to_string(++last_number_);
   about.number = job->number;
@@ -122,11 +131,11 @@ awaitable<Answer> ForwardPool::call(const Request& request, Forwarded about, std
   job->begun = Clock::now();
   job->wake.expires_at(job->begun + timeouts_.handler);
 
-  if (idle_.empty()) {
-    queue_.push_back(job);
+  if (lane.idle.empty()) {
+    lane.queue.push_back(job);
   } else {
-    auto* slot = idle_.back();
-    idle_.pop_back();
+    auto* slot = lane.idle.front();
+    lane.idle.pop_front();
     slot->job = job;
     slot->wake.cancel();
   }
@@ -180,14 +189,15 @@ bool ForwardPool::is_quiet(Slot& slot) {
 }
 
 awaitable<void> ForwardPool::next_job(Slot& slot) {
-  while (!queue_.empty()) {
-    auto job = std::move(queue_.front());
-    queue_.pop_front();
+  auto& queue = slot.lane.queue;
+  while (!queue.empty()) {
+    auto job = std::move(queue.front());
+    queue.pop_front();
     if (job->abandoned) continue;
     slot.job = std::move(job);
     co_return;
   }
-  idle_.push_back(&slot);
+  slot.lane.idle.push_back(&slot);
   slot.wake.expires_at(Clock::time_point::max());
   error_code ec;
   while (!slot.job && !stopping_) co_await slot.wake.async_wait(into(ec));
@@ -270,11 +280,13 @@ void ForwardPool::stop() {
     slot->socket.close(ec);
     slot->wake.cancel();
   }
-  for (auto& job : queue_) {
-    job->done = true;
-    job->wake.cancel();
+  for (auto* lane : {&reads_, &work_}) {
+    for (auto& job : lane->queue) {
+      job->done = true;
+      job->wake.cancel();
+    }
+    lane->queue.clear();
   }
-  queue_.clear();
 }
 
 }  // namespace velocity::edge

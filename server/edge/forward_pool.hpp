@@ -18,7 +18,7 @@ namespace velocity::edge {
 // What of a request is handed on. Made before the body is read, whose trailers may add fields.
 Forwarded forwarded(const Request& request);
 
-// One slot for each worker, with one connection to it. A slot always writes its request to the end and reads the answer to the end, also
+// One slot for each worker, and many for each reader, with one connection each. A slot always writes its request to the end and reads the answer to the end, also
 // when nobody waits for it any more: a connection that is closed with an answer outstanding can make the worker answer another one. Used on
 // the socket thread only.
 class ForwardPool {
@@ -37,6 +37,12 @@ class ForwardPool {
  private:
   struct Job;
   struct Slot;
+  // Slots that any of its jobs may take, and the jobs that wait for one.
+  struct Lane {
+    std::deque<Slot*> idle;  // the one that has rested longest first: readers take turns
+    std::deque<std::shared_ptr<Job>> queue;
+  };
+  void open_slot(Lane& lane, std::size_t worker);
   awaitable<void> run(Slot& slot);
   awaitable<void> next_job(Slot& slot);
   awaitable<void> ensure_connected(Slot& slot);
@@ -50,8 +56,8 @@ class ForwardPool {
   EdgeLimits limits_;
   EdgeTimeouts timeouts_;
   std::vector<std::unique_ptr<Slot>> slots_;
-  std::vector<Slot*> idle_;
-  std::deque<std::shared_ptr<Job>> queue_;
+  Lane reads_;  // what is answered from memory
+  Lane work_;   // what may take its time
   std::uint64_t last_number_ = 0;
   std::size_t unsound_ = 0;
   bool stopping_ = false;

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <future>
 #include <mutex>
+#include <set>
 #include <stdexcept>
 #include <unordered_map>
 #include <utility>
@@ -215,9 +216,9 @@ bool answers(int connection) {
 
 struct PistacheBackend::Engine {
   Engine(const Guard& guard_to_run, const BackendSettings& settings)
-      : guard(guard_to_run), endpoint(Pistache::Address("127.0.0.1", Pistache::Port(0))), gate(std::make_shared<Gate>(make_router())) {
+      : guard(guard_to_run), readers(static_cast<std::size_t>(settings.readers)), endpoint(Pistache::Address("127.0.0.1", Pistache::Port(0))), gate(std::make_shared<Gate>(make_router())) {
     endpoint.init(http::Endpoint::options()
-                      .threads(settings.workers)
+                      .threads(settings.readers + settings.workers)
                       .threadsName("rest")
                       .maxRequestSize(settings.max_request_bytes)
                       .flags(tcp::Options::NoDelay | tcp::Options::CloseOnExec)
@@ -241,7 +242,7 @@ struct PistacheBackend::Engine {
     const std::uint16_t port = endpoint.getPort();
     if (!silence_listener(port) || anybody_listens_on(port))
       throw std::runtime_error("the listening socket of this Pistache cannot be closed: clients could reach it without the edge");
-    if (gate->workers() != static_cast<std::size_t>(settings.workers))
+    if (gate->workers() != static_cast<std::size_t>(settings.readers + settings.workers))
       throw std::runtime_error("this Pistache does not clone its handler once for each worker: requests cannot be handed to it");
     for (std::size_t worker = 0; worker < gate->workers(); ++worker) {
       if (!gate->wait_until_ready(worker)) throw std::runtime_error("a REST worker does not start");
@@ -256,7 +257,9 @@ struct PistacheBackend::Engine {
   // Every pattern for every method: the router inserts into its map, without a lock, when a method has no routes.
   Pistache::Rest::Router make_router() {
     Pistache::Rest::Router router;
-    for (const auto& [path, offer] : guard.offers())
+    for (const auto& [path, offer] : guard.offers()) {
+      const auto read_route = offer.find(Method::get);
+      if (read_route != offer.end() && read_route->second.from_memory) read_paths.insert(path);
       for (const auto& [method, pistache_method] : kMethods)
         router.addRoute(pistache_method, path,
                         [this, &offer = offer, method = method, names = parameters_of(path)](const auto& request, auto writer) {
@@ -266,6 +269,7 @@ struct PistacheBackend::Engine {
                             if (request.hasParam(":" + name)) incoming.path[name] = request.param(":" + name).template as<std::string>();
                           return reply(about.number, std::move(writer), guard.answer(offer, std::move(incoming)));
                         });
+    }
     router.addNotFoundHandler([this](const auto& request, auto writer) {
       auto about = forwarded(request);
       return reply(about.number, std::move(writer), guard.unknown_path(read(request, about, Method::get)));
@@ -312,6 +316,8 @@ struct PistacheBackend::Engine {
   }
 
   const Guard& guard;
+  const std::size_t readers;
+  std::set<std::string, std::less<>> read_paths;  // what the readers answer
   Bodies bodies;
   http::Endpoint endpoint;
   std::shared_ptr<Gate> gate;
@@ -321,6 +327,8 @@ PistacheBackend::PistacheBackend(const Guard& guard, const BackendSettings& sett
     : engine_(std::make_unique<Engine>(guard, settings)) {}
 PistacheBackend::~PistacheBackend() = default;
 
+std::size_t PistacheBackend::readers() const { return engine_->readers; }
+bool PistacheBackend::from_memory(std::string_view path) const { return engine_->read_paths.count(path) > 0; }
 std::size_t PistacheBackend::workers() const { return engine_->gate->workers(); }
 int PistacheBackend::connect(std::size_t worker) { return engine_->gate->connect(worker); }
 std::string PistacheBackend::take_body(const std::string& number) { return engine_->bodies.take(number); }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "server/edge/backend.hpp"
 #include "server/rest/guard.hpp"
@@ -14,6 +15,7 @@ namespace velocity::rest {
 struct BackendSettings {
   int workers = 16;                            // one request at a time each; a worker may block in libvirt
   std::size_t max_request_bytes = 512 * 1024;  // header and body as the edge forwards them
+  int readers = 2;                             // beside the workers: answer what needs nothing but memory
 };
 
 // Thread-safe. The guard must outlive it. Ends its threads when destroyed: by then the edge must have closed its ends.
@@ -26,7 +28,9 @@ class PistacheBackend : public edge::Backend {
   PistacheBackend(const PistacheBackend&) = delete;
   PistacheBackend& operator=(const PistacheBackend&) = delete;
 
+  std::size_t readers() const override;
   std::size_t workers() const override;
+  bool from_memory(std::string_view path) const override;
   int connect(std::size_t worker) override;
   std::string take_body(const std::string& number) override;
 

@@ -87,7 +87,7 @@ std::vector<Route> catalogs_routes(service::Services services) {
       {Method::remove, "/c", Credential::caller, "Remove a catalog and its virtual machines; their disks stay", "catalogmanager",
        [&catalogs](Request& request) { return remove(catalogs, request); }},
       {Method::get, "/c", Credential::caller, "The catalogs that the caller sees; with `cid`, one", "any permission on the catalog",
-       [&catalogs](Request& request) { return show(catalogs, request); }},
+       [&catalogs](Request& request) { return show(catalogs, request); }, {}, kFromMemory},
       {Method::get, "/c/share", Credential::caller, "The shares of a catalog", "manage",
        [&catalogs](Request& request) { return shares(catalogs, request); }},
       {Method::post, "/c/share", Credential::caller, "Share a catalog with a group, or alter the share", "manage, and what is shared",

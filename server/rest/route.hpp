@@ -53,6 +53,8 @@ inline constexpr const char* kAllowHeader = "Allow";
 inline constexpr const char* kRetryAfterHeader = "Retry-After";
 inline constexpr const char* kAuthenticateHeader = "WWW-Authenticate";
 
+inline constexpr bool kFromMemory = true;
+
 struct Route {
   Method method = Method::get;
   std::string path;  // "/v/state", "/v/:type"
@@ -62,6 +64,8 @@ struct Route {
   std::function<Answer(Request&)> handler;
   // For a pattern with a parameter: whether there is such a thing, so that another method on it is 405 rather than 404.
   std::function<bool(const std::string&)> known = {};
+  // A GET that waits for nothing: no database, no hypervisor, no file. It is answered even while every worker waits for something slow.
+  bool from_memory = false;
 };
 
 }  // namespace velocity::rest

@@ -54,13 +54,13 @@ std::vector<Route> system_routes(service::Services services, const About& about)
   const auto& inventory = services.inventory;
   return {
       {Method::get, "/version", Credential::none, "The versions of server, API, plugin contract and plugins", "everybody",
-       [&registry, about](Request&) { return version(registry, about); }},
+       [&registry, about](Request&) { return version(registry, about); }, {}, kFromMemory},
       {Method::get, "/healthz", Credential::none, "Whether the server is alive", "everybody",
        [](Request&) {
          return Answer::json({{"status", "ok"}});
-       }},
+       }, {}, kFromMemory},
       {Method::get, "/readyz", Credential::none, "Whether the server can do its work: 503 while the hypervisor is away", "everybody",
-       [&inventory, &registry](Request&) { return readiness(inventory, registry); }},
+       [&inventory, &registry](Request&) { return readiness(inventory, registry); }, {}, kFromMemory},
       {Method::get, "/plugins", Credential::caller, "The plugin files that were found, loaded or not, and why not", "",
        [&registry](Request&) { return plugins(registry); }},
   };

@@ -27,8 +27,8 @@ class EdgeTest : public ::testing::Test {
   ~EdgeTest() override { stop(); }
 
   // Settings are altered before.
-  std::uint16_t start(std::size_t count = 2, Handler handler = mirror) {
-    workers = std::make_unique<Workers>(count, std::move(handler));
+  std::uint16_t start(std::size_t count = 2, Handler handler = mirror, std::size_t readers = 0) {
+    workers = std::make_unique<Workers>(count, std::move(handler), readers);
     server = std::make_unique<EdgeServer>(settings, *workers);
     return server->port();
   }

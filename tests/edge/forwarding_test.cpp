@@ -211,6 +211,39 @@ TEST_F(ForwardingTest, WithAFullQueueARequestIsToldToComeBack) {
   }
 }
 
+TEST_F(ForwardingTest, WhatIsInMemoryIsAnsweredWhileEveryWorkerWaitsForSomethingSlow) {
+  Gate gate;
+  const auto port = start(
+      1,
+      [&](const Asked& asked) {
+        if (asked.line.find("/read") == std::string::npos) gate.wait();
+        return answer(asked, "done");
+      },
+      2);
+  Wire slow(port);
+  slow.send(get("/slow"));
+  gate.wait_until_waiting(1);
+  Wire slow_too(port);
+  slow_too.send(post("/read", "{}"));  // only a GET is a read
+  std::vector<std::unique_ptr<Wire>> readers;
+  for (int i = 0; i < 40; ++i) {
+    readers.push_back(std::make_unique<Wire>(port));
+    readers.back()->send(get("/read"));
+  }
+  for (auto& reader : readers) {
+    const auto received = reader->receive();
+    ASSERT_TRUE(received);
+    EXPECT_EQ(received->status, 200);
+  }
+  EXPECT_TRUE(slow_too.quiet(50ms));
+  gate.open();
+  for (auto* wire : {&slow, &slow_too}) {
+    const auto received = wire->receive();
+    ASSERT_TRUE(received);
+    EXPECT_EQ(received->body, "done");
+  }
+}
+
 TEST_F(ForwardingTest, AfterATimeoutTheWorkerIsUsedAgainAndItsLateAnswerIsDropped) {
   Gate gate;
   std::atomic<bool> first{true};

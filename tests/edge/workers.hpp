@@ -34,10 +34,14 @@ std::string mirror(const Asked& asked);
 
 class Workers : public Backend {
  public:
-  explicit Workers(std::size_t count, Handler handler = mirror) : count_(count), handler_(std::move(handler)) {}
+  // Without readers all that is asked is work; with some, what is under /read is answered from memory.
+  explicit Workers(std::size_t count, Handler handler = mirror, std::size_t readers = 0)
+      : count_(count + readers), readers_(readers), handler_(std::move(handler)) {}
   ~Workers() override;
 
+  std::size_t readers() const override { return readers_; }
   std::size_t workers() const override { return count_; }
+  bool from_memory(std::string_view path) const override { return readers_ > 0 && path.substr(0, 5) == "/read"; }
   int connect(std::size_t worker) override;
   std::string take_body(const std::string& number) override;
 
@@ -47,6 +51,7 @@ class Workers : public Backend {
  private:
   void serve(int fd) const;
   std::size_t count_;
+  std::size_t readers_;
   Handler handler_;
   mutable std::mutex mutex_;
   std::map<std::string, std::string> bodies_;

@@ -18,7 +18,7 @@ class Behind : public testing::Test {
     guard_.emplace(
         sessions_, replies_, test::silent_log(),
         std::vector<Route>{
-            {Method::get, "/echo", Credential::none, "", "", [](Request& request) { return Answer::json(request.fields); }},
+            {Method::get, "/echo", Credential::none, "", "", [](Request& request) { return Answer::json(request.fields); }, {}, kFromMemory},
             {Method::put, "/v/:type", Credential::none, "", "", [](Request& request) { return Answer::text(request.path.at("type")); },
              [](const std::string& type) { return type == "efi"; }},
             {Method::get, "/large", Credential::none, "", "", [](Request&) { return Answer::text(std::string(3'000'000, 'x')); }},
@@ -46,9 +46,17 @@ TEST_F(Behind, NothingOfThisProcessListens) {
   }
 }
 
+TEST_F(Behind, ReadersAnswerWhatTheRouteSaysIsInMemory) {
+  EXPECT_EQ(backend_->readers(), 2U);
+  EXPECT_TRUE(backend_->from_memory("/echo"));
+  EXPECT_FALSE(backend_->from_memory("/large"));
+  EXPECT_FALSE(backend_->from_memory("/v/:type"));
+  EXPECT_FALSE(backend_->from_memory("/nothing"));
+}
+
 TEST_F(Behind, EveryWorkerAnswersOverItsOwnConnectionWithTheRequestsNumber) {
-  ASSERT_EQ(backend_->workers(), 4U);
-  for (std::size_t worker = 0; worker < 4; ++worker) {
+  ASSERT_EQ(backend_->workers(), 6U) << "four, and two readers";
+  for (std::size_t worker = 0; worker < 6; ++worker) {
     test::WorkerClient client(*backend_, worker);
     for (int i = 0; i < 3; ++i) {
       const auto response = client.ask("GET", "/echo?a=" + std::to_string(i));
