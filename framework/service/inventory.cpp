@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "framework/model/error.hpp"
+#include "framework/service/picture_index.hpp"
 
 namespace velocity::service {
 namespace {
@@ -17,72 +18,6 @@ std::vector<Key> keys_where(const SharedMap<Key, Value>& map, Wanted wanted) {
 }
 
 constexpr model::Amounts kNothing{};
-
-// What a machine takes counts for the group that owns its catalog.
-std::optional<model::Gid> payer(const Picture& picture, const model::Machine& machine) {
-  const auto catalog = picture.catalogs.find(machine.catalog);
-  return catalog ? std::optional(catalog->group) : std::nullopt;
-}
-
-model::Amounts cost(const model::Machine& machine) {
-  model::Amounts amounts{};
-  amounts[model::kVcpus] = machine.cpu_count;
-  amounts[model::kMemoryMb] = machine.memory_mb;
-  amounts[model::kMachines] = 1;
-  return amounts;
-}
-
-void count(Picture& picture, std::optional<model::Gid> group, const model::Amounts& amounts, int sign) {
-  if (!group || amounts == kNothing) return;
-  auto taken = picture.taken_by(*group);
-  for (std::size_t i = 0; i < taken.size(); ++i) taken[i] += sign * amounts[i];
-  picture.taken.set(*group, taken);
-}
-
-// The indices beside the maps, in one place for loading and for changes.
-void index(Picture& picture, const model::User& user) { picture.user_names.set(user.name, user.uid); }
-void index(Picture& picture, const model::Group& group) { picture.group_names.set(group.name, group.gid); }
-void index(Picture& picture, const model::Resource& resource) {
-  picture.resource_labels.set({resource.group, resource.label}, resource.id);
-  count(picture, resource.group, resource.cost, 1);
-  if (resource.base) picture.overlays.set({*resource.base, resource.id}, std::monostate());
-}
-void index(Picture& picture, const model::Catalog& catalog) {
-  picture.group_catalogs.set({catalog.group, catalog.id}, std::monostate());
-  for (const auto& [gid, permissions] : catalog.shares) picture.group_catalogs.set({gid, catalog.id}, std::monostate());
-}
-void index(Picture& picture, const model::Machine& machine) {
-  picture.machine_names.set({machine.catalog, machine.name}, machine.id);
-  picture.catalog_machines.set({machine.catalog, machine.id}, std::monostate());
-  count(picture, payer(picture, machine), cost(machine), 1);
-  for (const auto* list : {&machine.storage, &machine.nics})
-    for (const auto& attachment : *list) picture.uses.set({attachment.resource, machine.id}, attachment);
-  // What a machine boots from it only reads.
-  for (const auto& [field, resource] : machine.parts)
-    if (!picture.uses.find({resource, machine.id})) picture.uses.set({resource, machine.id}, model::Attachment{resource, {{"readonly", true}}});
-}
-void index(Picture& picture, const model::Snapshot& snapshot) { picture.snapshot_names.set({snapshot.machine, snapshot.name}, snapshot.id); }
-
-void forget(Picture& picture, const model::User& user) { picture.user_names.erase(user.name); }
-void forget(Picture& picture, const model::Group& group) { picture.group_names.erase(group.name); }
-void forget(Picture& picture, const model::Resource& resource) {
-  picture.resource_labels.erase({resource.group, resource.label});
-  count(picture, resource.group, resource.cost, -1);
-  if (resource.base) picture.overlays.erase({*resource.base, resource.id});
-}
-void forget(Picture& picture, const model::Snapshot& snapshot) { picture.snapshot_names.erase({snapshot.machine, snapshot.name}); }
-void forget(Picture& picture, const model::Catalog& catalog) {
-  picture.group_catalogs.erase({catalog.group, catalog.id});
-  for (const auto& [gid, permissions] : catalog.shares) picture.group_catalogs.erase({gid, catalog.id});
-}
-void forget(Picture& picture, const model::Machine& machine) {
-  picture.machine_names.erase({machine.catalog, machine.name});
-  picture.catalog_machines.erase({machine.catalog, machine.id});
-  count(picture, payer(picture, machine), cost(machine), -1);
-  for (const auto* list : {&machine.storage, &machine.nics})
-    for (const auto& attachment : *list) picture.uses.erase({attachment.resource, machine.id});
-  for (const auto& [field, resource] : machine.parts) picture.uses.erase({resource, machine.id});
-}
 
 template <class Map, class Key, class Value>
 void replace(Picture& picture, Map& map, const Key& key, const Value& value) {
@@ -105,7 +40,7 @@ Picture from(const store::Contents& contents) {
   for (const auto& catalog : contents.catalogs) replace(picture, picture.catalogs, catalog.id, catalog);
   for (const auto& resource : contents.resources) replace(picture, picture.resources, resource.id, resource);
   for (const auto& machine : contents.machines) replace(picture, picture.machines, machine.id, machine);
-  for (const auto& upload : contents.uploads) picture.uploads.set(upload.id, upload);
+  for (const auto& upload : contents.uploads) replace(picture, picture.uploads, upload.id, upload);
   for (const auto& quota : contents.quotas) picture.quotas.set(quota.group, quota);
   for (const auto& snapshot : contents.snapshots) replace(picture, picture.snapshots, snapshot.id, snapshot);
   for (const auto& pool : contents.pools) picture.pools.set(pool.name, pool);
@@ -218,7 +153,7 @@ void Change::erase(model::Uid uid) {
   transaction_.erase(uid);
   for (const auto& key : keys_where(next_.replies, [uid](const auto& reply) { return reply.uid == uid; })) next_.replies.erase(key);
   for (const auto& hash : keys_where(next_.authkeys, [uid](const auto& key) { return key.uid == uid; })) next_.authkeys.erase(hash);
-  for (const auto& id : keys_where(next_.uploads, [uid](const auto& upload) { return upload.user == uid; })) next_.uploads.erase(id);
+  for (const auto& id : keys_where(next_.uploads, [uid](const auto& upload) { return upload.user == uid; })) drop(next_, next_.uploads, id);
   drop(next_, next_.users, uid);
 }
 
@@ -239,7 +174,7 @@ void Change::erase(model::Gid gid) {
     resource.shares.erase(gid);
     next_.resources.set(id, std::move(resource));
   }
-  for (const auto& id : keys_where(next_.uploads, [gid](const auto& upload) { return upload.group == gid; })) next_.uploads.erase(id);
+  for (const auto& id : keys_where(next_.uploads, [gid](const auto& upload) { return upload.group == gid; })) drop(next_, next_.uploads, id);
   next_.quotas.erase(gid);
   drop(next_, next_.groups, gid);
 }
@@ -272,7 +207,7 @@ void Change::erase(model::ResourceId id) {
 
 void Change::erase(model::UploadId id) {
   transaction_.erase(id);
-  next_.uploads.erase(id);
+  drop(next_, next_.uploads, id);
 }
 
 void Change::erase(model::SnapshotId id) {

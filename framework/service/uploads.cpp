@@ -218,8 +218,8 @@ void Uploads::list(const model::Upload& upload, const plugin::ResourceType& type
   inventory_.change([&](Change& change) {
     if (!change.picture().uploads.find(upload.id)) throw not_found(upload.id);
     require_free_label(change.picture(), upload.group, upload.label, upload.id);
+    change.erase(upload.id);  // first: what it has taken of the quota becomes the disk's
     change.put(resource);
-    change.erase(upload.id);
   });
 }
 

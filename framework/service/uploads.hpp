@@ -94,7 +94,8 @@ class Uploads {
 
   Uploads(Inventory& inventory, const plugin::Registry& registry, storage::Volumes& volumes, std::filesystem::path incoming);
 
-  // group_not_found, resource_label_taken, request_invalid, storage_full when the disk has less room than `length`.
+  // group_not_found, resource_label_taken, request_invalid, quota_exceeded: `length` counts from now on until the upload goes; storage_full when the
+  // disk has less room than that.
   model::Upload create(const Caller& caller, const UploadRequest& request);
   UploadStatus status(const Caller& caller, model::UploadId id) const;  // upload_not_found: absent or somebody else's
   // upload_offset_mismatch when `offset` is not where it stands, upload_busy when another writer holds it.

@@ -80,7 +80,7 @@ def limit(server, gid, **limits):
     server.call("POST", "/u/group/quota", gid=gid, **limits).expect(200)
 
 
-@pytest.mark.covers("PUT /v/<type> 406", "PATCH /v 406", "PUT /v/clone 406", "POST /r 406", "PATCH /r/upload/<id> 406")
+@pytest.mark.covers("PUT /v/<type> 406", "PATCH /v 406", "PUT /v/clone 406", "POST /r 406", "POST /r/upload 406", "PATCH /r/upload/<id> 406")
 def test_a_quota_is_told_with_its_figures_and_keeps_disks_machines_and_rehearsals(world, mock_server):
     gid = mock_server.call("PUT", "/u/group", groupname=f"limited {world.number}").expect(200).json["gid"]
     catalog = mock_server.catalog(f"limited {world.number}", gid)
@@ -91,8 +91,14 @@ def test_a_quota_is_told_with_its_figures_and_keeps_disks_machines_and_rehearsal
     assert (refused["quota"], refused["limit"], refused["taken"], refused["wanted"]) == ("storage_mb", "10", "8", "3")
     mock_server.call("PUT", "/r/disk-image", group=gid, label="second", size_mb=3, dry_run=True).expect(406)
     assert mock_server.call("POST", "/r", rid=first, size_mb=11).expect(406).json["quota"] == "storage_mb"
-    upload = mock_server.create_upload(3 << 20, "too much", gid).expect(201).headers["location"]
-    assert mock_server.append_upload(upload, 0, bytes(3 << 20)).expect(406).json["quota"] == "storage_mb"
+    refused = mock_server.create_upload(3 << 20, "too much", gid).expect(406).json
+    assert (refused["quota"], refused["taken"], refused["wanted"]) == ("storage_mb", "8", "3")
+    upload = mock_server.create_upload(2 << 20, "just enough", gid).expect(201).headers["location"]
+    assert mock_server.call("GET", "/u/group/quota", gid=gid).expect(200).json["taken"]["storage_mb"] == 10
+    limit(mock_server, gid, storage_mb=9, vms=1, vcpus=1)
+    assert mock_server.append_upload(upload, 0, bytes(2 << 20)).expect(406).json["quota"] == "storage_mb"
+    mock_server.request("DELETE", upload, headers={"Authorization": f"Bearer {mock_server.root_key()}", "Tus-Resumable": "1.0.0"}).expect(204)
+    limit(mock_server, gid, storage_mb=10, vms=1, vcpus=1)
     only = mock_server.machine("only", catalog)
     for dry_run in (True, False):
         assert mock_server.call("PATCH", "/v", vmid=only, cpu_count=2, dry_run=dry_run).expect(406).json["quota"] == "vcpus"

@@ -111,6 +111,51 @@ TEST_F(QuotasTest, IsNeverExceededByManyAtOnce) {
   EXPECT_EQ(taken()[model::kStorageMb], 20);
 }
 
+TEST_F(QuotasTest, AnAnnouncedUploadIsCountedUntilItGoes) {
+  constexpr std::int64_t kMebibyte = 1 << 20;
+  limit(model::kStorageMb, 3);
+  const auto announce = [&](const std::string& label, std::int64_t length) {
+    return house_.uploads.create(house_.caller("alice"), {group("alice"), label, "raw", length});
+  };
+  const auto upload = announce("u", 2 * kMebibyte + 1);
+  EXPECT_EQ(taken()[model::kStorageMb], 3);
+  EXPECT_EQ(Inventory(house_.database).picture()->taken_by(group("alice"))[model::kStorageMb], 3) << "after a restart too";
+  EXPECT_EQ(refusal([&] { announce("v", 1); }), ErrorCode::quota_exceeded);
+  EXPECT_EQ(refusal([&] { disk("d", 1); }), ErrorCode::quota_exceeded);
+  house_.uploads.remove(house_.caller("alice"), upload.id);
+  EXPECT_EQ(taken()[model::kStorageMb], 0);
+  EXPECT_NO_THROW(disk("d", 3));
+}
+
+TEST_F(QuotasTest, AnUploadThatBecomesADiskTakesNoMoreForIt) {
+  limit(model::kStorageMb, 1);
+  const auto upload = house_.uploads.create(house_.caller("alice"), {group("alice"), "u", "raw", 1 << 20});
+  auto writer = house_.uploads.open(house_.caller("alice"), upload.id, 0);
+  writer->append(std::vector<std::byte>(1 << 20, std::byte{1}));
+  EXPECT_NO_THROW(writer->finish());
+  EXPECT_EQ(taken()[model::kStorageMb], 1);
+}
+
+TEST_F(QuotasTest, IsNeverExceededByManyAnnouncementsAtOnce) {
+  constexpr int kThreads = 64;
+  limit(model::kStorageMb, 20);
+  std::atomic<int> made = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i)
+    threads.emplace_back([&, i] {
+      try {
+        house_.uploads.create(house_.caller("alice"), {group("alice"), "upload " + std::to_string(i), "raw", 1 << 20});
+        ++made;
+      } catch (const model::Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::quota_exceeded);
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(made, 20);
+  EXPECT_EQ(taken()[model::kStorageMb], 20);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(house_.state.incoming()), {}), 20) << "of what is refused nothing stays";
+}
+
 TEST_F(QuotasTest, IsSetByPoolManagersAloneAndSeenByTheGroup) {
   EXPECT_EQ(refusal([&] { house_.quotas.set(house_.caller("alice"), {group("alice"), {}}); }), ErrorCode::quota_denied);
   EXPECT_EQ(refusal([&] { house_.quotas.set(house_.caller("alice"), {model::Gid{9999}, {}}); }), ErrorCode::quota_denied);
