@@ -74,7 +74,9 @@ model::User Accounts::create_user(const Caller& caller, const std::string& usern
     user.groups.insert(user.own_group);
     change.put(model::Group{user.own_group, username});
     change.put(user);
-    note_result(change, caller, {{"uid", model::number(user.uid)}, {"username", username}});
+    auto gids = nlohmann::json::array();
+    for (const auto gid : user.groups) gids.push_back(model::number(gid));
+    note_result(change, caller, {{"uid", model::number(user.uid)}, {"username", username}, {"groups", std::move(gids)}});
   });
   return user;
 }

@@ -124,7 +124,9 @@ Created Clones::clone(const Caller& caller, const CloneWish& wish) {
   inventory_.change([&](Change& change) {
     Access(change.picture(), caller).machine(wish.source, Permission::view);
     check_creation(registry_, change.picture(), caller, machine);
-    note_intent(change, caller, {{"vmid", machine.id.text()}});
+    Json answer{{"vmid", machine.id.text()}};
+    if (machine.rosetta) answer["warnings"] = {kNoRosetta};
+    note_intent(change, caller, answer);
     change.put(machine);
   });
   try {
@@ -135,6 +137,10 @@ Created Clones::clone(const Caller& caller, const CloneWish& wish) {
       take_back_disks(machine);
       removal_.undo(machine);
     }
+    throw;
+  } catch (...) {
+    take_back_disks(machine);
+    removal_.undo(machine);
     throw;
   }
   Created created{machine.id, {}};

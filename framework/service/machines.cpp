@@ -28,6 +28,12 @@ std::vector<std::string> warnings(const model::Machine& machine) {
   return all;
 }
 
+nlohmann::json made(const model::Machine& machine) {
+  nlohmann::json answer{{"vmid", machine.id.text()}};
+  if (auto all = warnings(machine); !all.empty()) answer["warnings"] = std::move(all);
+  return answer;
+}
+
 }  // namespace
 
 Machines::Machines(Inventory& inventory, const plugin::Registry& registry, const Blueprint& blueprint, libvirt::Host& host,
@@ -58,7 +64,7 @@ Created Machines::create(const Caller& caller, model::Machine request) {
   const auto turn = turns_.take(wanted.id.uuid());
   inventory_.change([&, &type = type, &wanted = wanted](Change& change) {
     check_creation(registry_, change.picture(), caller, wanted);
-    note_intent(change, caller, {{"vmid", wanted.id.text()}});
+    note_intent(change, caller, made(wanted));
     change.put(wanted);
   });
   try {
@@ -73,6 +79,9 @@ Created Machines::create(const Caller& caller, model::Machine request) {
   } catch (const Error& error) {
     // After a timeout the domain may still come: the recovery takes it back when it is known what became of it.
     if (error.code() != ErrorCode::hypervisor_timeout) removal_.undo(wanted);
+    throw;
+  } catch (...) {
+    removal_.undo(wanted);
     throw;
   }
   return {wanted.id, warnings(wanted)};

@@ -11,6 +11,7 @@
 #include "framework/model/error.hpp"
 #include "framework/service/access.hpp"
 #include "framework/service/libvirt_pool.hpp"
+#include "framework/service/replies.hpp"
 
 namespace velocity::service {
 namespace {
@@ -187,6 +188,8 @@ void Pools::add(const Caller& caller, const model::Pool& pool) {
         throw Error(std::vector<model::Problem>{{is_libvirts(pool) ? "/name" : "/path", fmt::format("must be apart from the pool \"{}\"", other->name)}});
     });
     change.put(pool);
+    // The row is all of it: a server that dies now opens the pool at its next start.
+    note_result(change, caller, {{"name", pool.name}, {"type", pool.spec.at("type")}, {"path", pool.spec.at("path")}});
   });
   try {
     open(pool);

@@ -1,7 +1,9 @@
 #include "framework/service/replies.hpp"
 
 #include <sodium.h>
+#include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <ctime>
 #include <vector>
 
@@ -16,7 +18,9 @@ using model::Json;
 
 constexpr int kPending = 0;
 constexpr int kDone = 200;
+constexpr int kFirstRefusal = 400;
 constexpr std::int64_t kKept = 24 * 3600;  // seconds
+constexpr std::size_t kMostBody = 16 << 10;  // bytes; only rehearsals and refusals have more to say, and doing those again changes nothing
 
 void note(Change& change, const Caller& caller, int status, const Json& answer) {
   if (!caller.request()) return;
@@ -26,9 +30,19 @@ void note(Change& change, const Caller& caller, int status, const Json& answer) 
   change.put(reply);
 }
 
+// The snapshot of this very request, and not a later one of the same name.
+bool was_taken(const Picture& picture, const Json& answer) {
+  const auto machine = model::MachineId::parse(answer.value("vmid", ""));
+  const auto id = machine ? picture.snapshot_names.find({*machine, answer.value("name", "")}) : nullptr;
+  const auto snapshot = id ? picture.snapshots.find(*id) : nullptr;
+  return snapshot && snapshot->phase == model::Phase::ready && snapshot->created == answer.value("created", std::int64_t{0});
+}
+
 // A thing whose making was journalled is there if it is ready; if not, the recovery takes it back.
 bool was_made(const Picture& picture, const model::Reply& reply) {
+  if (reply.body.empty()) return false;
   const auto answer = model::parse_json(reply.body);
+  if (answer.contains("name")) return was_taken(picture, answer);
   const auto ready = [&](const auto& map, const char* field, auto parse) {
     const auto text = answer.find(field);
     if (text == answer.end() || !text->is_string()) return false;
@@ -39,6 +53,9 @@ bool was_made(const Picture& picture, const model::Reply& reply) {
   return ready(picture.machines, "vmid", model::MachineId::parse) || ready(picture.resources, "rid", model::ResourceId::parse);
 }
 
+// Of the request itself: it is not kept, so that a retry is done.
+bool says_nothing(const model::Reply& reply) { return reply.status == 429 || reply.status >= 500 || reply.body.size() > kMostBody; }
+
 template <class Wanted>
 std::vector<model::Reply> replies_where(const Picture& picture, Wanted wanted) {
   std::vector<model::Reply> replies;
@@ -46,6 +63,20 @@ std::vector<model::Reply> replies_where(const Picture& picture, Wanted wanted) {
     if (wanted(*reply)) replies.push_back(*reply);
   });
   return replies;
+}
+
+// What is kept of the user already; the answers that are to go first come first: refusals, which changed nothing, then the oldest.
+std::vector<model::Reply> kept_of(const Picture& picture, model::Uid uid) {
+  std::vector<model::Reply> kept;
+  picture.replies.visit_from({uid, ""}, [&](const auto& key, const auto& reply) {
+    if (key.first == uid && reply->status != kPending) kept.push_back(*reply);
+    return key.first == uid;
+  });
+  std::stable_sort(kept.begin(), kept.end(), [](const auto& a, const auto& b) {
+    const bool first = a.status >= kFirstRefusal, second = b.status >= kFirstRefusal;
+    return first != second ? first : a.created < b.created;
+  });
+  return kept;
 }
 
 }  // namespace
@@ -72,28 +103,66 @@ std::optional<model::Reply> Replies::begin(const model::Reply& request) {
     const auto known = picture.replies.find({request.uid, request.key});
     if (!known) return;
     if (known->request != request.request) throw Error(ErrorCode::request_key_reused, "This Idempotency-Key came with another request before");
-    if (known->status == kPending) throw Error(ErrorCode::request_in_progress, "The first request with this Idempotency-Key is not answered yet");
-    before = *known;
+    before = known->status == kPending ? unsaved(*known) : *known;
+    if (before && says_nothing(*before)) before.reset();  // the note of it could not be taken back
+    else if (!before) throw Error(ErrorCode::request_in_progress, "The first request with this Idempotency-Key is not answered yet");
   };
   look(*inventory_.picture());
   if (before) return before;
   inventory_.change([&](Change& change) {
     look(change.picture());
-    if (!before) change.put(request);
+    if (before) return;
+    const auto kept = kept_of(change.picture(), request.uid);
+    for (std::size_t i = 0; i + kMost <= kept.size(); ++i) change.erase_reply(kept[i].uid, kept[i].key);
+    change.put(request);
   });
+  if (!before) {
+    const std::lock_guard lock(mutex_);
+    unsaved_.erase({request.uid, request.key});
+  }
   return before;
 }
 
+std::optional<model::Reply> Replies::unsaved(const model::Reply& pending) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = unsaved_.find({pending.uid, pending.key});
+  return found != unsaved_.end() && found->second.request == pending.request ? std::optional(found->second) : std::nullopt;
+}
+
 void Replies::end(const model::Reply& answered) {
-  const bool says_nothing = answered.status == 429 || answered.status >= 500;
+  try {
+    save(answered);
+  } catch (const std::exception& error) {
+    // What was done is done, whatever becomes of the note of it.
+    spdlog::warn("the answer to a request with an Idempotency-Key is not written down yet: {}", error.what());
+    const std::lock_guard lock(mutex_);
+    unsaved_[{answered.uid, answered.key}] = answered;
+  }
+}
+
+void Replies::save(const model::Reply& answered) {
   inventory_.change([&](Change& change) {
     if (!change.picture().users.find(answered.uid)) return;  // removed meanwhile, and its answers with it
-    if (says_nothing) change.erase_reply(answered.uid, answered.key);
+    if (says_nothing(answered)) change.erase_reply(answered.uid, answered.key);
     else change.put(answered);
   });
 }
 
+void Replies::save_again() {
+  std::map<Key, model::Reply> unsaved;
+  {
+    const std::lock_guard lock(mutex_);
+    unsaved = unsaved_;
+  }
+  for (const auto& [key, reply] : unsaved) {
+    save(reply);
+    const std::lock_guard lock(mutex_);
+    unsaved_.erase(key);
+  }
+}
+
 void Replies::expire() {
+  save_again();
   const auto now = static_cast<std::int64_t>(std::time(nullptr));
   const auto old = replies_where(*inventory_.picture(), [now](const model::Reply& reply) { return reply.status != kPending && now - reply.created > kKept; });
   if (old.empty()) return;
