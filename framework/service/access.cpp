@@ -42,13 +42,16 @@ Authorized<model::Catalog> Access::catalog(model::CatalogId id, Permission neede
   return seen;
 }
 
+bool Access::sees(model::MachineId id) const {
+  const auto machine = picture_.machines.find(id);
+  if (!machine || machine->phase != model::Phase::ready) return false;
+  const auto catalog = picture_.catalogs.find(machine->catalog);
+  return catalog && catalog->phase == model::Phase::ready && on(*catalog).any();
+}
+
 Authorized<model::Machine> Access::machine(model::MachineId id) const {
-  auto machine = picture_.machines.find(id);
-  if (machine && machine->phase == model::Phase::ready) {
-    const auto catalog = picture_.catalogs.find(machine->catalog);
-    if (catalog && catalog->phase == model::Phase::ready && on(*catalog).any()) return Authorized(std::move(machine));
-  }
-  throw Error(ErrorCode::machine_not_found, fmt::format("No virtual machine {} is visible to you", id.text()));
+  if (!sees(id)) throw Error(ErrorCode::machine_not_found, fmt::format("No virtual machine {} is visible to you", id.text()));
+  return Authorized(picture_.machines.find(id));
 }
 
 Authorized<model::Machine> Access::machine(model::MachineId id, Permission needed) const {

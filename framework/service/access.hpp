@@ -36,6 +36,7 @@ class Access {
 
   Authorized<model::Catalog> catalog(model::CatalogId id) const;  // any permission: catalog_not_found
   Authorized<model::Catalog> catalog(model::CatalogId id, model::Permission needed) const;  // catalog_denied
+  bool sees(model::MachineId id) const;  // any permission on its catalog
   Authorized<model::Machine> machine(model::MachineId id) const;  // any permission on its catalog: machine_not_found
   Authorized<model::Machine> machine(model::MachineId id, model::Permission needed) const;  // machine_denied
   Authorized<model::Resource> resource(model::ResourceId id) const;  // any right: resource_not_found

@@ -114,6 +114,8 @@ void FoundResources::refresh() {
       refresh(*type);
     } catch (const model::Error& error) {
       spdlog::warn("looking for what the host has of the type {} failed: {} {}", type->info().type, error.what(), error.detail());
+    } catch (const std::exception& error) {  // nobody waits for this on the threads that call it
+      spdlog::warn("looking for what the host has of the type {} failed: {}", type->info().type, error.what());
     }
   }
 }

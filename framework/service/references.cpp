@@ -4,6 +4,8 @@
 #include <sodium.h>
 
 #include "framework/model/error.hpp"
+#include "framework/model/names.hpp"
+#include "framework/service/access.hpp"
 
 namespace velocity::service {
 namespace {
@@ -52,6 +54,25 @@ References read_references(const plugin::TypeInfo& type, Json& spec) {
   }
   if (!problems.empty()) throw Error(std::move(problems));
   return references;
+}
+
+void check_references(const Picture& picture, const Caller& caller, const plugin::TypeInfo& type, const References& references) {
+  const Access access(picture, caller);
+  for (const auto& [field, id] : references) {
+    const auto resource = picture.resources.find(id);
+    if (resource && access.sees(*resource) && resource->kind == type.resources.at(field)) continue;
+    throw Error(ErrorCode::resource_not_found, fmt::format("No resource {} is visible to you", id.text()))
+        .with("type", std::string(model::name(type.resources.at(field))))
+        .with("rid", id.text());
+  }
+}
+
+void require_privilege(const Caller& caller, const plugin::Type& type, const Json& spec) {
+  const auto problems = type.privileged(spec);
+  if (problems.empty() || caller.in(model::kPoolManagers)) return;
+  std::string all;
+  for (const auto& [path, message] : problems) all += fmt::format("{}{} {}", all.empty() ? "" : "; ", path, message);
+  throw Error(ErrorCode::resource_denied, fmt::format("Without being in the group poolmanager: {}", all));
 }
 
 Json with_paths(const Picture& picture, const References& references, const storage::Volumes& volumes) {

@@ -47,9 +47,17 @@ const plugin::ResourceType& ResourceChanges::type_of(const model::Resource& reso
   return *type;
 }
 
-nlohmann::json ResourceChanges::validated(const Picture& picture, const plugin::ResourceType& type, nlohmann::json spec) const {
+nlohmann::json ResourceChanges::wanted(const Picture& picture, const Caller& caller, const plugin::ResourceType& type, const model::Resource& row,
+                                       const nlohmann::json& changes) const {
+  auto spec = row.spec;
+  for (const auto& [field, value] : changes.items()) spec[field] = value;
   const auto references = read_references(type.info(), spec);
-  return type.validate(spec, with_heads(picture, references, volumes_));
+  auto named = references;  // by the request; what the resource has named since it was made need not be visible any more
+  std::erase_if(named, [&](const auto& reference) { return !changes.contains(reference.first); });
+  check_references(picture, caller, type.info(), named);
+  spec = type.validate(spec, with_heads(picture, references, volumes_));
+  if (spec != row.spec) require_privilege(caller, type, spec);
+  return spec;
 }
 
 void ResourceChanges::alter(const Caller& caller, model::ResourceId id, const std::optional<std::string>& label, const nlohmann::json& changes) {
@@ -62,9 +70,7 @@ void ResourceChanges::alter(const Caller& caller, model::ResourceId id, const st
   if (!changes.empty()) {
     const auto& type = type_of(*row);
     require_reachable(*before, id);
-    auto wanted = inventory_.picture()->resources.find(id)->spec;
-    for (const auto& [field, value] : changes.items()) wanted[field] = value;
-    wanted = validated(*before, type, std::move(wanted));
+    const auto wanted = this->wanted(*before, caller, type, *inventory_.picture()->resources.find(id), changes);
     Row journalled;
     inventory_.change([&](Change& change) {
       auto next = *Access(change.picture(), caller).resource(id, ResourceRight::manage);

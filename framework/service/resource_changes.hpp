@@ -32,7 +32,9 @@ class ResourceChanges {
  private:
   using Row = std::shared_ptr<const model::Resource>;
   const plugin::ResourceType& type_of(const model::Resource& resource) const;
-  nlohmann::json validated(const Picture& picture, const plugin::ResourceType& type, nlohmann::json spec) const;
+  // The spec with the changes, as its type has it. Who alters it may name what it sees and have what it could make.
+  nlohmann::json wanted(const Picture& picture, const Caller& caller, const plugin::ResourceType& type, const model::Resource& row,
+                        const nlohmann::json& changes) const;
   void carry_out(const Row& row);
   void rename(const Caller& caller, model::ResourceId id, const std::string& label);
   Inventory& inventory_;

@@ -20,18 +20,6 @@ namespace {
 using model::Error;
 using model::ErrorCode;
 
-// The seed's 404 for what a field of the spec refers to.
-void check_references(const Picture& picture, const Caller& caller, const plugin::TypeInfo& type, const References& references) {
-  const Access access(picture, caller);
-  for (const auto& [field, id] : references) {
-    const auto resource = picture.resources.find(id);
-    if (resource && access.sees(*resource) && resource->kind == type.resources.at(field)) continue;
-    throw Error(ErrorCode::resource_not_found, fmt::format("No resource {} is visible to you", id.text()))
-        .with("type", std::string(model::name(type.resources.at(field))))
-        .with("rid", id.text());
-  }
-}
-
 // What the normalised spec of a disk still names: that is what the disk is based on, for as long as it lives.
 std::optional<model::ResourceId> base_of(const model::Resource& resource, const References& references) {
   if (resource.kind != model::ResourceKind::storage) return std::nullopt;
@@ -40,22 +28,14 @@ std::optional<model::ResourceId> base_of(const model::Resource& resource, const 
   return std::nullopt;
 }
 
-// What a type's plugin says is not for everybody, such as a port that other hosts could reach.
-void require_privilege(const Caller& caller, const plugin::Type& type, const nlohmann::json& spec) {
-  const auto problems = type.privileged(spec);
-  if (problems.empty() || caller.in(model::kPoolManagers)) return;
-  std::string all;
-  for (const auto& [path, message] : problems) all += fmt::format("{}{} {}", all.empty() ? "" : "; ", path, message);
-  throw Error(ErrorCode::resource_denied, fmt::format("Without being in the group poolmanager: {}", all));
-}
-
 Error not_made(const std::string& sentence) { return Error(ErrorCode::resource_found, sentence); }
 
-ResourceView view(const Picture& picture, std::shared_ptr<const model::Resource> resource) {
+// With those of its machines that the caller sees: who is lent a disk is not told of the others' machines.
+ResourceView view(const Picture& picture, const Access& access, std::shared_ptr<const model::Resource> resource) {
   ResourceView result{std::move(resource), {}, nlohmann::json::object()};
   picture.uses.visit_from({result.resource->id, model::MachineId()}, [&](const Picture::Use& use, const auto&) {
     if (use.first != result.resource->id) return false;
-    result.machines.push_back(use.second);
+    if (access.sees(use.second)) result.machines.push_back(use.second);
     return true;
   });
   return result;
@@ -161,14 +141,15 @@ std::vector<ResourceView> Resources::list(const Caller& caller, const ResourceFi
     if (filter.kind && resource->kind != *filter.kind) return;
     if (filter.type && resource->type != *filter.type) return;
     if (filter.group && resource->group != *filter.group) return;
-    views.push_back(view(*picture, resource));
+    views.push_back(view(*picture, access, resource));
   });
   return views;
 }
 
 ResourceView Resources::get(const Caller& caller, model::ResourceId id) const {
   const auto picture = inventory_.picture();
-  auto shown = view(*picture, Access(*picture, caller).resource(id).pointer());
+  const Access access(*picture, caller);
+  auto shown = view(*picture, access, access.resource(id).pointer());
   const auto& resource = *shown.resource;
   if (const auto* type = registry_.find_resource_type(resource.type))
     shown.facts = type->inspect({{"rid", id.text()}, {"spec", resource.spec}, {"directory", blueprint_.directory(id).string()}});

@@ -37,6 +37,9 @@ std::vector<NicUse> nics_of(const model::Machine& machine, const std::vector<lib
   return nics;
 }
 
+// A machine that has stopped, or has been removed, since it was counted.
+bool has_gone(ErrorCode code) { return code == ErrorCode::hypervisor_not_found || code == ErrorCode::hypervisor_wrong_state; }
+
 }  // namespace
 
 Watch::Watch(Inventory& inventory, libvirt::Host& host) : inventory_(inventory), host_(host) {}
@@ -89,7 +92,14 @@ MachineUse Watch::use(const Caller& caller, MachineId id) {
   if (found == seen->counters.end()) return use;
   use.counters = found->second;
   for (const auto& disk : found->second.disks) use.disks.push_back({resource_of(disk.source), disk});
-  if (!found->second.nics.empty()) use.nics = nics_of(*machine, found->second.nics, host_.devices(id));
+  if (found->second.nics.empty()) return use;
+  std::vector<libvirt::Device> devices;
+  try {
+    devices = host_.devices(id);
+  } catch (const Error& error) {
+    if (!has_gone(error.code())) throw;
+  }
+  use.nics = nics_of(*machine, found->second.nics, devices);
   return use;
 }
 
@@ -97,6 +107,7 @@ std::string Watch::screenshot(const Caller& caller, MachineId id, std::size_t di
   const auto picture = inventory_.picture();
   const auto machine = Access(*picture, caller).machine(id, Permission::view);
   const auto state = picture->runtime(id).state;
+  if (machine->displays.empty()) throw Error(ErrorCode::display_not_found, "The virtual machine has no displays: PATCH /v with `displays` gives it some");
   if (display >= machine->displays.size())
     throw Error(ErrorCode::display_not_found, fmt::format("The virtual machine has {} displays, numbered from 0", machine->displays.size()));
   if (state == MachineState::STOPPED || state == MachineState::STARTING)

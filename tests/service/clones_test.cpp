@@ -68,6 +68,24 @@ TEST_F(ClonesTest, AFullCloneHasTheBytesAndStandsForItself) {
   EXPECT_EQ(std::filesystem::file_size(house_.volumes.path(clone)), 3U * kMebibyte);
 }
 
+TEST_F(ClonesTest, WhatAnAlterationNamesMustBeVisibleAsInACreation) {
+  const auto disk = make("d", {{"size_mb", 2}});
+  const auto foreign = house_.resources.create(house_.caller("bob"), "disk-image", group("bob"), "f", {{"size_mb", 2}})->id;
+  for (const auto& source : {foreign, ResourceId::random()}) {
+    const auto refused = refusal_of([&] { house_.resource_changes.alter(alice(), disk, std::nullopt, {{"source", source.text()}}); });
+    EXPECT_EQ(refused.code(), ErrorCode::resource_not_found);
+    EXPECT_EQ(member(refused, "rid"), source.text());
+  }
+}
+
+TEST_F(ClonesTest, ALinkedCloneGrowsThoughItsSourceIsNotSeenAnyMore) {
+  const auto foreign = house_.resources.create(house_.caller("bob"), "disk-image", group("bob"), "f", {{"size_mb", 2}})->id;
+  house_.resource_shares.share(house_.caller("bob"), foreign, group("alice"), model::ResourceRight::use);
+  const auto clone = linked("c", foreign);
+  house_.resource_shares.revoke(house_.caller("bob"), foreign, group("alice"));
+  EXPECT_NO_THROW(grow(clone, 3));
+}
+
 TEST_F(ClonesTest, ALinkedCloneKeepsItsSourceFromBeingRemovedWrittenOrGrown) {
   const auto source = make("s", {{"size_mb", 2}});
   const auto clone = linked("c", source);

@@ -142,6 +142,39 @@ TEST_F(NicsTest, AMachineWhoseInterfaceHasVanishedDoesNotStartAndNamesTheNic) {
   EXPECT_EQ(house_.machines.state(root(), id).state, model::MachineState::STOPPED);
 }
 
+TEST_F(NicsTest, AnAddressOnTheHostsNetworkIsOneMachinesAlone) {
+  host_has({bridge("br0"), card("eth1")});
+  const auto br0 = found().at("bridge br0")->id, eth1 = found().at("address 02:00:00:00:00:08")->id;
+  const auto with = [](model::ResourceId id, const char* address) { return model::Attachment{id, {{"mac_address", address}}}; };
+  const auto make = [&](const std::string& name, const std::vector<model::Attachment>& nics) {
+    model::Machine wanted;
+    wanted.name = name;
+    wanted.catalog = catalog_;
+    wanted.type = "efi";
+    wanted.memory_mb = 64;
+    wanted.nics = nics;
+    return house_.machines.create(root(), wanted).id;
+  };
+  const auto first = make("first", {with(br0, "02:00:00:00:00:11")});
+  for (const auto& nic : {with(br0, "02:00:00:00:00:11"), with(eth1, "02:00:00:00:00:11"), with(br0, "02:00:00:00:00:07"), with(br0, "02:00:00:00:00:08")}) {
+    const auto error = refusal_of([&] { make("second", {nic}); });
+    EXPECT_EQ(error.code(), ErrorCode::resource_in_use) << nic.options;
+    EXPECT_EQ(member(error, "mac_address"), nic.options.at("mac_address"));
+  }
+  EXPECT_EQ(refusal([&] { make("second", {with(br0, "02:00:00:00:00:12"), with(eth1, "02:00:00:00:00:12")}); }), ErrorCode::resource_in_use);
+  const auto apart = make("apart", {with(nic("user-nic", "out"), "02:00:00:00:00:11")});
+  const auto second = make("second", {with(br0, "02:00:00:00:00:12")});
+  MachineChange change;
+  change.nics = std::vector<model::Attachment>{with(br0, "02:00:00:00:00:11")};
+  EXPECT_EQ(refusal([&] { house_.alterations.alter(root(), second, change); }), ErrorCode::resource_in_use);
+  EXPECT_EQ(refusal([&] { house_.alterations.alter(root(), apart, change); }), ErrorCode::resource_in_use) << "it had it elsewhere";
+  EXPECT_NO_THROW(house_.alterations.alter(root(), first, change)) << "it is its own";
+  change.nics = std::vector<model::Attachment>{with(eth1, "02:00:00:00:00:11")};
+  EXPECT_NO_THROW(house_.alterations.alter(root(), first, change));
+  house_.machines.remove(root(), first);
+  EXPECT_NO_THROW(house_.alterations.alter(root(), second, change)) << "it is free again";
+}
+
 TEST_F(NicsTest, ASocketHasOneGuestBehindItAndOthersMayBeShared) {
   const auto wire = nic("file-handle-nic", "wire"), way_out = nic("user-nic", "way out");
   const auto first = machine("first", {wire, way_out});
@@ -172,6 +205,13 @@ TEST_F(NicsTest, APortThatOthersCouldReachIsForPoolManagers) {
   EXPECT_THAT(error.message(), testing::HasSubstr("/forwards/0/host_address"));
   EXPECT_NO_THROW(make("alice", {{"forwards", {{{"host_port", 8080}, {"guest_port", 80}}}}}));
   EXPECT_NO_THROW(make("pat", open));
+}
+
+TEST_F(NicsTest, AnAlterationGivesNobodyWhatItCouldNotMake) {
+  const auto alice = house_.caller("alice");
+  const auto id = house_.resources.create(alice, "user-nic", alice.user().own_group, "n", nlohmann::json::object())->id;
+  const nlohmann::json open{{"forwards", {{{"host_port", 8080}, {"guest_port", 80}, {"host_address", "0.0.0.0"}}}}};
+  EXPECT_EQ(refusal([&] { house_.resource_changes.alter(alice, id, std::nullopt, open); }), ErrorCode::resource_denied);
 }
 
 }  // namespace

@@ -78,5 +78,25 @@ TEST_F(ResourceSharesTest, AMachineIsGivenWhatItsMakerMayUse) {
   house_.catalogs.remove(house_.caller("root"), catalog);
 }
 
+TEST_F(ResourceSharesTest, WhoIsLentADiskIsNotToldOfMachinesThatItDoesNotSee) {
+  const auto catalog = house_.catalogs.create(house_.caller("root"), group("alice"), "c");
+  model::Machine wanted;
+  wanted.name = "m";
+  wanted.catalog = catalog;
+  wanted.type = "efi";
+  wanted.memory_mb = 64;
+  wanted.storage = {{disk_, nlohmann::json::object()}};
+  house_.machines.create(alice(), wanted);
+  house_.resource_shares.share(alice(), disk_, group("bob"), ResourceRight::use);
+  EXPECT_EQ(house_.resources.get(alice(), disk_).machines.size(), 1U);
+  EXPECT_TRUE(house_.resources.get(bob(), disk_).machines.empty());
+  EXPECT_TRUE(house_.resources.list(bob(), {}).at(0).machines.empty());
+  model::Permissions view;
+  view.set(model::Permission::view, true);
+  house_.catalogs.share(alice(), catalog, {group("bob"), view});
+  EXPECT_EQ(house_.resources.get(bob(), disk_).machines.size(), 1U);
+  house_.catalogs.remove(house_.caller("root"), catalog);
+}
+
 }  // namespace
 }  // namespace velocity::service
