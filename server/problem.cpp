@@ -148,4 +148,11 @@ int retry_after(ErrorCode code) {
   }
 }
 
+std::string retry_after(const model::Error& error) {
+  for (const auto& [member, value] : error.members())
+    if (member == "retry_after") return value;
+  const int seconds = retry_after(error.code());
+  return seconds > 0 ? std::to_string(seconds) : std::string();
+}
+
 }  // namespace velocity::server

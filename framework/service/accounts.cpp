@@ -35,14 +35,37 @@ void protect_root(const model::User& user, const Caller& caller) {
   if (user.groups.count(model::kRootGroup) > 0 && !caller.is_root()) throw Error(ErrorCode::user_denied, "Only members of the group root can change this user");
 }
 
+Error wrong_old_password() { return Error(ErrorCode::user_denied, "The old password is wrong"); }
+
 void require_free_user_name(const Picture& picture, const std::string& name) {
   if (picture.user_names.find(name) || picture.group_names.find(name))
     throw Error(ErrorCode::user_name_taken, fmt::format("The name \"{}\" is taken", name));
 }
 
+void sign_out_everywhere(Change& change, Uid uid, const std::optional<model::AuthkeyHash>& but) {
+  std::vector<model::AuthkeyHash> keys;
+  change.picture().authkeys.visit_all([&](const auto& hash, const auto& key) {
+    if (key->uid == uid && hash != but) keys.push_back(hash);
+  });
+  for (const auto& key : keys) change.erase(key);
+}
+
 }  // namespace
 
-Accounts::Accounts(Inventory& inventory, Passwords& passwords, Removal& removal) : inventory_(inventory), passwords_(passwords), removal_(removal) {}
+bool reset_root(Inventory& inventory, Passwords& passwords, const std::string& password) {
+  if (!inventory.picture()->users.find(model::kRootUser)) return false;
+  const auto hash = passwords.hash(password);
+  inventory.change([&](Change& change) {
+    auto root = *change.picture().users.find(model::kRootUser);
+    root.password_hash = hash;
+    root.groups.insert(model::kRootGroup);
+    change.put(root);
+    sign_out_everywhere(change, root.uid, std::nullopt);
+  });
+  return true;
+}
+
+Accounts::Accounts(Inventory& inventory, Passwords& passwords, Removal& removal) : inventory_(inventory), passwords_(passwords), removal_(removal), failures_(kAllowedFailures, kFailureWindow) {}
 
 bool Accounts::create_root(const std::string& password) {
   if (inventory_.picture()->users.find(model::kRootUser)) return false;
@@ -81,6 +104,15 @@ model::User Accounts::create_user(const Caller& caller, const std::string& usern
   return user;
 }
 
+// Whoever has found somebody's authkey must not find the password with it.
+void Accounts::check_old_password(const Caller& caller, const std::string& old_password) {
+  const auto who = std::to_string(model::number(caller.uid()));
+  if (const auto rest = failures_.blocked(who); rest.count() > 0) throw too_many_failures(rest);
+  if (passwords_.matches(caller.user().password_hash, old_password)) return failures_.forget(who);
+  failures_.fail(who);
+  throw wrong_old_password();
+}
+
 model::User Accounts::alter_user(const Caller& caller, Uid uid, const UserChange& wanted) {
   const bool oneself = caller.uid() == uid;
   const auto picture = inventory_.picture();
@@ -88,14 +120,15 @@ model::User Accounts::alter_user(const Caller& caller, Uid uid, const UserChange
     require_user_manager(*picture, caller);
     protect_root(*get_user(*picture, uid), caller);
   }
-  if (oneself && wanted.password && !passwords_.matches(caller.user().password_hash, wanted.old_password.value_or("")))
-    throw Error(ErrorCode::user_denied, "The old password is wrong");
+  if (oneself && wanted.password) check_old_password(caller, wanted.old_password.value_or(""));
   const auto hash = wanted.password ? passwords_.hash(*wanted.password) : std::string();
   model::User user = *get_user(*picture, uid);
   if (!wanted.username && !wanted.password) return user;
   inventory_.change([&](Change& change) {
     user = *get_user(change.picture(), uid);
     if (!oneself) protect_root(user, caller);
+    // It may have been reset while it was being checked: then the old one is not the old one any more.
+    else if (wanted.password && user.password_hash != caller.user().password_hash) throw wrong_old_password();
     if (wanted.username && *wanted.username != user.name) {
       require_free_user_name(change.picture(), *wanted.username);
       const auto group = change.picture().groups.find(user.own_group);
@@ -105,13 +138,8 @@ model::User Accounts::alter_user(const Caller& caller, Uid uid, const UserChange
     }
     if (wanted.password) user.password_hash = hash;
     change.put(user);
-    if (wanted.password) {  // whoever had the old password is out; only the one who changes it stays
-      std::vector<model::AuthkeyHash> keys;
-      change.picture().authkeys.visit_all([&](const auto& key_hash, const auto& key) {
-        if (key->uid == uid && !(oneself && key_hash == caller.authkey())) keys.push_back(key_hash);
-      });
-      for (const auto& key : keys) change.erase(key);
-    }
+    // Whoever had the old password is out; only the one who changes it stays.
+    if (wanted.password) sign_out_everywhere(change, uid, oneself ? std::optional(caller.authkey()) : std::nullopt);
   });
   return user;
 }

@@ -9,6 +9,7 @@
 #include "framework/service/caller.hpp"
 #include "framework/service/inventory.hpp"
 #include "framework/service/passwords.hpp"
+#include "framework/service/throttle.hpp"
 
 namespace velocity::service {
 
@@ -24,6 +25,10 @@ struct GroupMembers {
   model::Group group;
   std::vector<model::Uid> users;
 };
+
+// Gives the user root another password, whoever asks: for who owns the state directory while no server does. Signs root out everywhere. False when
+// there is no root yet.
+bool reset_root(Inventory& inventory, Passwords& passwords, const std::string& password);
 
 // Thread-safe. Rights are checked before anything is looked up: who may not manage users learns nothing of them.
 class Accounts {
@@ -48,10 +53,12 @@ class Accounts {
   std::set<model::Gid> unassign(const Caller& caller, model::Uid uid, const std::set<model::Gid>& groups);
 
  private:
+  void check_old_password(const Caller& caller, const std::string& old_password);  // user_denied; auth_too_many after repeated failures
   std::set<model::Gid> change_groups(const Caller& caller, model::Uid uid, const std::set<model::Gid>& groups, bool add);
   Inventory& inventory_;
   Passwords& passwords_;
   Removal& removal_;
+  Throttle failures_;
 };
 
 }  // namespace velocity::service

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sodium.h>
 
+#include <algorithm>
+
 #include "framework/model/error.hpp"
 
 namespace velocity::service {
@@ -21,7 +23,7 @@ class Passwords::Seat {
  public:
   explicit Seat(Passwords& passwords) : passwords_(passwords) {
     std::unique_lock lock(passwords_.mutex_);
-    if (passwords_.waiting_ >= kQueue) throw Error(ErrorCode::auth_too_many, "Too many sign in at once. Try again in a few seconds");
+    if (passwords_.waiting_ >= kQueue) throw Error(ErrorCode::auth_too_many, "Too many sign in at once. Try again in 5 seconds");
     ++passwords_.waiting_;
     passwords_.freed_.wait(lock, [this] { return passwords_.working_ < kSeats; });
     --passwords_.waiting_;
@@ -40,6 +42,11 @@ class Passwords::Seat {
  private:
   Passwords& passwords_;
 };
+
+bool is_too_short(const std::string& password) {
+  const auto characters = std::count_if(password.begin(), password.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; });
+  return static_cast<std::size_t>(characters) < kLeastPassword;
+}
 
 Passwords::Passwords(PasswordCost cost) : cost_(cost) {
   if (sodium_init() < 0) throw Error(ErrorCode::server_internal, "libsodium cannot start");

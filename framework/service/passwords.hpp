@@ -7,6 +7,9 @@
 
 namespace velocity::service {
 
+inline constexpr std::size_t kLeastPassword = 8;  // characters
+bool is_too_short(const std::string& password);   // for a new one
+
 struct PasswordCost {
   unsigned long long operations = 2;
   std::size_t memory = 64U << 20;  // bytes

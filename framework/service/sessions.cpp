@@ -13,8 +13,6 @@ namespace {
 using model::Error;
 using model::ErrorCode;
 
-constexpr int kAllowedFailures = 10;
-constexpr std::chrono::seconds kFailureWindow{60};
 constexpr std::size_t kKeyBytes = 32;
 constexpr std::size_t kMostKeyText = 128;
 
@@ -50,7 +48,7 @@ Session Sessions::issue(Change& change, model::Uid uid) const {
 
 Session Sessions::sign_in(const std::string& username, const std::string& password, const std::string& peer) {
   const auto who = peer + ' ' + username;
-  if (failures_.blocked(who)) throw Error(ErrorCode::auth_too_many, "Too many failed attempts. Try again in a minute");
+  if (const auto rest = failures_.blocked(who); rest.count() > 0) throw too_many_failures(rest);
   const auto picture = inventory_.picture();
   const auto uid = picture->user_names.find(username);
   const auto user = uid ? picture->users.find(*uid) : nullptr;

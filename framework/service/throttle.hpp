@@ -6,13 +6,15 @@
 #include <mutex>
 #include <string>
 
+#include "framework/model/error.hpp"
+
 namespace velocity::service {
 
 // Thread-safe. Forgets a key `window` after its first failure; bounded in memory: when full, the oldest go.
 class Throttle {
  public:
   Throttle(int allowed, std::chrono::seconds window);
-  bool blocked(const std::string& key);
+  std::chrono::seconds blocked(const std::string& key);  // for how long still: none, it may try
   void fail(const std::string& key);
   void forget(const std::string& key);
 
@@ -27,5 +29,10 @@ class Throttle {
   std::mutex mutex_;
   std::map<std::string, Count> counts_;
 };
+
+// Of passwords, each place on its own.
+inline constexpr int kAllowedFailures = 10;
+inline constexpr std::chrono::seconds kFailureWindow{60};
+model::Error too_many_failures(std::chrono::seconds rest);  // auth_too_many with `retry_after`
 
 }  // namespace velocity::service

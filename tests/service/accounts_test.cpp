@@ -64,6 +64,30 @@ TEST_F(AccountsTest, OnesOwnPasswordNeedsTheOldOne) {
   EXPECT_NO_THROW(house_.sessions.sign_in("alice", "password-new", "peer"));
 }
 
+TEST_F(AccountsTest, AResetWhileTheOldPasswordIsBeingCheckedIsNotUndone) {
+  const auto before = alice();  // as the request began
+  UserChange reset;
+  reset.password = "password-reset";
+  house_.accounts.alter_user(manager(), before.uid(), reset);
+  UserChange change;
+  change.password = "password-thief";
+  change.old_password = "password-2";
+  EXPECT_EQ(refusal([&] { house_.accounts.alter_user(before, before.uid(), change); }), ErrorCode::user_denied);
+  EXPECT_NO_THROW(house_.sessions.sign_in("alice", "password-reset", "peer"));
+}
+
+TEST_F(AccountsTest, WrongOldPasswordsAreSlowedDownAndSayForHowLong) {
+  UserChange change;
+  change.password = "password-new";
+  change.old_password = "a guess";
+  for (int i = 0; i < kAllowedFailures; ++i) EXPECT_EQ(refusal([&] { house_.accounts.alter_user(alice(), alice().uid(), change); }), ErrorCode::user_denied);
+  change.old_password = "password-2";
+  const auto blocked = test::refusal_of([&] { house_.accounts.alter_user(alice(), alice().uid(), change); });
+  EXPECT_EQ(blocked.code(), ErrorCode::auth_too_many);
+  EXPECT_NE(blocked.message().find("in " + test::member(blocked, "retry_after") + " seconds"), std::string::npos) << blocked.message();
+  EXPECT_NO_THROW(house_.sessions.sign_in("alice", "password-2", "peer"));
+}
+
 TEST_F(AccountsTest, ChangingOnesOwnPasswordSignsOutEverywhereElse) {
   const auto thief = house_.sessions.sign_in("alice", "password-2", "peer").authkey;
   const auto own = house_.sessions.sign_in("alice", "password-2", "peer").authkey;
