@@ -1,5 +1,6 @@
 #include "framework/model/field_reader.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -54,6 +55,7 @@ FieldReader::FieldReader(const Json& object, std::string path) : object_(object)
 
 const Json* FieldReader::find(std::string_view field) const {
   if (!object_.is_object()) return nullptr;
+  asked_.emplace_back(field);
   const auto found = object_.find(field);
   return found == object_.end() || found->is_null() ? nullptr : &*found;
 }
@@ -158,6 +160,13 @@ void FieldReader::absorb(FieldReader&& other) {
 }
 
 std::string FieldReader::path_of(std::string_view field) const { return path_ + "/" + std::string(field); }
+
+void FieldReader::finish_closed() {
+  if (object_.is_object())
+    for (const auto& [field, value] : object_.items())
+      if (!value.is_null() && std::find(asked_.begin(), asked_.end(), field) == asked_.end()) note(field, "is not a field of this request");
+  finish();
+}
 
 void FieldReader::finish() {
   if (!problems_.empty()) throw Error(std::move(problems_));

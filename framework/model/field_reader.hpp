@@ -52,6 +52,8 @@ class FieldReader {
   void absorb(FieldReader&& other);  // takes the problems of a reader for a nested object
   std::string path_of(std::string_view field) const;
   void finish();
+  // The same, and a field that nobody has asked for is a problem: it may be a misspelt one that would be missed. null is the same as absent.
+  void finish_closed();
 
  private:
   std::optional<Uuid> uuid(std::string_view field);
@@ -61,6 +63,7 @@ class FieldReader {
   const Json& object_;
   std::string path_;
   std::vector<Problem> problems_;
+  mutable std::vector<std::string> asked_;
 };
 
 }  // namespace velocity::model

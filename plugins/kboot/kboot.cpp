@@ -75,7 +75,7 @@ class Kboot final : public velocity::sdk::VmType {
     said.schema = Json::parse(R"json({
       "$schema": "http://json-schema.org/draft-07/schema#",
       "type": "object",
-      "additionalProperties": true,
+      "additionalProperties": false,
       "required": ["kernel"],
       "properties": {
         "kernel": {

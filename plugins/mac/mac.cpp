@@ -56,7 +56,7 @@ class Mac final : public velocity::sdk::VmType {
     said.schema = Json::parse(R"json({
       "$schema": "http://json-schema.org/draft-07/schema#",
       "type": "object",
-      "additionalProperties": true,
+      "additionalProperties": false,
       "required": ["bootloader"],
       "properties": {
         "bootloader": {"type": "string", "title": "Boot loader", "description": "STID of an OpenCore image; the guest cannot write to it"},

@@ -41,7 +41,7 @@ Answer problem_answer(const model::Error& error, const std::string& request_id) 
   answer.status = static_cast<unsigned>(server::http_status(error.code()));
   answer.set("Content-Type", server::kProblemType);
   if (const int seconds = server::retry_after(error.code()); seconds > 0) answer.set("Retry-After", std::to_string(seconds));
-  answer.body = model::dump_json(server::problem_document(error, request_id));
+  answer.body = model::dump_json(server::problem_document(error, request_id)) + '\n';
   return answer;
 }
 

@@ -14,7 +14,6 @@ class Stream {
   Stream(const Stream&) = delete;                      // the TLS half refers to the socket
   Stream& operator=(const Stream&) = delete;
 
-  bool is_tls() const { return tls_.has_value(); }
   // Not coroutines: they hand Asio's own awaitable through, so that a read costs no further frame.
   awaitable<std::size_t> read_some(net::mutable_buffer buffer, error_code& ec);
   awaitable<std::size_t> swallow_some(net::mutable_buffer buffer, error_code& ec);  // what nobody will look at, deciphered or not

@@ -129,7 +129,7 @@ Authority Vetting::check_host(const Request& request, const std::string& absolut
   if (!authority) refuse("The Host is not valid");
   if (hosts_.count(authority->host) > 0 || is_loopback_host(*authority)) return *authority;
   if (!loopback_ && (hosts_.empty() || authority->is_address)) return *authority;
-  throw Error(ErrorCode::request_wrong_host, "This server is not known under that name");
+  throw Error(ErrorCode::request_wrong_host, "This server is not known under that name. `http.hosts` in its configuration lists more names");
 }
 
 void Vetting::check_origin(Request& request, const Authority& host) const {

@@ -1,4 +1,5 @@
 // PATCH /v: altering a machine that exists.
+#include "framework/service/access.hpp"
 #include "framework/service/alterations.hpp"
 #include "server/rest/machine_request.hpp"
 #include "server/rest/tables.hpp"
@@ -13,7 +14,9 @@ Answer alter(const service::Services& services, Request& request) {
   FieldReader fields(request.fields);
   const auto vmid = fields.require("vmid", fields.id<model::MachineId>("vmid"));
   fields.finish();
-  const auto machine = services.inventory.picture()->machines.find(vmid);
+  const auto picture = services.inventory.picture();
+  // What a machine's type makes of the fields tells nothing of a machine that the caller does not see.
+  const auto machine = service::Access(*picture, request.caller()).sees(vmid) ? picture->machines.find(vmid) : nullptr;
   const auto* type = machine ? services.registry.find_vm_type(machine->type) : nullptr;
   const auto dry_run = read_dry_run(request);
   const auto change = read_machine_change(request.fields, type);

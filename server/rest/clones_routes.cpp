@@ -22,7 +22,7 @@ Answer clone(service::Clones& clones, Request& request) {
   wish.catalog = fields.require("catalog", fields.id<model::CatalogId>("catalog"));
   wish.linked = fields.boolean("linked").value_or(false);
   const auto dry_run = fields.boolean("dry_run").value_or(false);
-  fields.finish();
+  fields.finish_closed();
   if (dry_run) return Answer::json(rehearsed(clones.rehearse(request.caller(), wish)));
   const auto created = clones.clone(request.caller(), wish);
   Json answer{{"vmid", created.id.text()}};

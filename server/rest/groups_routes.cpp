@@ -8,7 +8,7 @@ namespace {
 Answer create(service::Accounts& accounts, Request& request) {
   model::FieldReader fields(request.fields);
   const auto name = fields.require("groupname", fields.name("groupname"));
-  fields.finish();
+  fields.finish_closed();
   const auto group = accounts.create_group(request.caller(), name);
   return Answer::json({{"gid", model::number(group.gid)}, {"groupname", group.name}});
 }
@@ -17,7 +17,7 @@ Answer remove(service::Accounts& accounts, Request& request) {
   model::FieldReader fields(request.fields);
   const auto* field = fields.has("gid") || !fields.has("uid") ? "gid" : "uid";  // `uid` is accepted for it
   const auto gid = fields.require(field, read_gid(fields, field));
-  fields.finish();
+  fields.finish_closed();
   accounts.remove_group(request.caller(), gid);
   return Answer::empty();
 }
@@ -37,7 +37,7 @@ Answer change_membership(Request& request, ChangeGroups change_groups) {
   model::FieldReader fields(request.fields);
   const auto uid = fields.require("uid", read_uid(fields, "uid"));
   const auto groups = read_gids(fields, "groups");
-  fields.finish();
+  fields.finish_closed();
   return Answer::json({{"uid", model::number(uid)}, {"groups", to_json(change_groups(uid, groups))}});
 }
 

@@ -18,11 +18,18 @@ using model::ErrorCode;
 
 constexpr int kInternalStatus = 500;
 constexpr int kUnauthorized = 401;
+constexpr char kJsonType[] = "application/json";
 constexpr int kFirstError = 400;
 constexpr std::size_t kMaxKey = 255;
 
 // As a JSON string: what a client sent must not forge lines of the log.
 std::string one_line(const char* text) { return model::dump_json(text); }
+
+// JSON ends in a newline: people read it in terminals.
+Answer ended(Answer&& answer) {
+  if (!answer.body.empty() && answer.body.back() != '\n' && (answer.type == kJsonType || answer.type == server::kProblemType)) answer.body += '\n';
+  return std::move(answer);
+}
 
 // For the one moment in which not even an error document can be made.
 Answer last_resort() noexcept {
@@ -60,9 +67,9 @@ Answer Guard::answer(const Offer& offer, Incoming&& incoming) const noexcept {
     const std::string id = incoming.id;
     try {
       const auto route = offer.find(incoming.method);
-      return route == offer.end() ? not_allowed(offer, incoming) : serve(route->second, std::move(incoming));
+      return ended(route == offer.end() ? not_allowed(offer, incoming) : serve(route->second, std::move(incoming)));
     } catch (...) {
-      return current_failure(id);
+      return ended(current_failure(id));
     }
   } catch (...) {
     return last_resort();
@@ -71,7 +78,7 @@ Answer Guard::answer(const Offer& offer, Incoming&& incoming) const noexcept {
 
 Answer Guard::unknown_path(const Incoming& incoming) const noexcept {
   try {
-    return failure(Error(ErrorCode::request_unknown_path, "There is nothing at this path"), incoming.id);
+    return ended(failure(Error(ErrorCode::request_unknown_path, "There is nothing at this path"), incoming.id));
   } catch (...) {
     return last_resort();
   }
@@ -107,7 +114,7 @@ Answer Guard::serve_once(const Route& route, Request& request, const std::string
   reply.request = service::fingerprint(route.path + model::dump_json(Json(request.path)) + model::dump_json(fields));
   reply.created = static_cast<std::int64_t>(std::time(nullptr));
   if (const auto before = replies_.begin(reply)) {
-    Answer answer{before->status, before->body, "application/json", {}};
+    Answer answer{before->status, before->body, before->body.empty() ? "" : kJsonType, {}};
     if (answer.status >= kFirstError) answer.type = server::kProblemType;
     return answer;
   }
@@ -141,7 +148,7 @@ Answer Guard::not_allowed(const Offer& offer, const Incoming& incoming) const {
 
 Answer Guard::failure(const Error& error, const std::string& id) const {
   Answer answer{server::http_status(error.code()), model::dump_json(server::problem_document(error, id)), server::kProblemType, {}};
-  if (const int seconds = server::retry_after(error.code())) answer.headers.emplace_back(kRetryAfterHeader, std::to_string(seconds));
+  if (auto seconds = server::retry_after(error); !seconds.empty()) answer.headers.emplace_back(kRetryAfterHeader, std::move(seconds));
   if (answer.status == kUnauthorized && (error.code() == ErrorCode::auth_required || error.code() == ErrorCode::auth_expired))
     answer.headers.emplace_back(kAuthenticateHeader, "Bearer");
   if (answer.status >= kInternalStatus) log_->error("request {}: {}: {}", id, model::name(error.code()), one_line(error.what()));

@@ -100,10 +100,10 @@ model::Machine read_machine(const Json& object, const std::string& type_name, co
   machine.nics = read_attachments(fields, "nics", "nicid");
   machine.autostart = fields.boolean("autostart").value_or(false);
   machine.rosetta = fields.boolean("rosetta").value_or(false);
-  if (type) fields.finish();  // of a type that is not there, that is the first thing to say
   machine.spec = own_fields(object, type,
                             {"name", "catalog", "cpu_count", "memory_size_mb", "displays", "storage_devices", "nics", "autostart",
-                             "rosetta", "dry_run", "pool"});  // `pool` stands in the seed's description of the fields and means nothing
+                             "rosetta", "dry_run", "pool"});  // `pool` stands in the API's own description of the fields and means nothing
+  if (type) finish_with_own(fields, *type, machine.spec);  // of a type that is not there, that is the first thing to say
   return machine;
 }
 
@@ -120,11 +120,13 @@ service::MachineChange read_machine_change(const Json& object, const plugin::VmT
   if (fields.has("nics")) change.nics = read_attachments(fields, "nics", "nicid");
   change.autostart = fields.boolean("autostart");
   change.rosetta = fields.boolean("rosetta");
-  fields.finish();
   // Beside the fields of a creation, what a machine is shown with: it may be sent back as it came.
   change.own = own_fields(object, type,
                           {"vmid", "name", "catalog", "cpu_count", "memory_size_mb", "displays", "storage_devices", "nics", "autostart", "rosetta", "dry_run",
                            "pool", "type", "plugin", "created", "state", "cause", "available", "why_not", "stale", "warnings", "changes", "domain_xml"});
+  if (type)
+    for (const auto& field : unknown_fields(*type, change.own)) fields.note(field, "is not a field of the virtual machine");
+  fields.finish();
   return change;
 }
 

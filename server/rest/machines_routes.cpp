@@ -1,6 +1,7 @@
 // /v: virtual machines and their states.
 #include "framework/model/names.hpp"
 #include "server/rest/machine_request.hpp"
+#include "server/rest/own_fields.hpp"
 #include "server/rest/tables.hpp"
 #include "server/rest/wire.hpp"
 
@@ -28,12 +29,25 @@ std::optional<MachineState> read_state(FieldReader& fields, const std::vector<Ma
   return std::nullopt;
 }
 
+// The type of the API's own example lets them stand there.
+void add_ignored(std::vector<std::string>& warnings, const std::vector<std::string>& fields) {
+  for (const auto& field : fields) warnings.push_back(field + ": is not a field of this type and was ignored");
+}
+
 Answer create(const service::Services& services, Request& request) {
   const auto& type = request.path.at("type");
   const auto dry_run = read_dry_run(request);
-  auto wanted = read_machine(request.fields, type, services.registry.find_vm_type(type));
-  if (dry_run) return Answer::json(to_json(services.machines.rehearse(request.caller(), std::move(wanted))));
-  const auto created = services.machines.create(request.caller(), std::move(wanted));
+  const auto* known = services.registry.find_vm_type(type);
+  auto wanted = read_machine(request.fields, type, known);
+  std::vector<std::string> ignored;
+  if (known) ignored = unknown_fields(*known, wanted.spec);
+  if (dry_run) {
+    auto rehearsed = services.machines.rehearse(request.caller(), std::move(wanted));
+    add_ignored(rehearsed.warnings, ignored);
+    return Answer::json(to_json(rehearsed));
+  }
+  auto created = services.machines.create(request.caller(), std::move(wanted));
+  add_ignored(created.warnings, ignored);
   Json answer{{"vmid", created.id.text()}};
   if (!created.warnings.empty()) answer["warnings"] = created.warnings;
   return Answer::json(answer);
@@ -63,7 +77,7 @@ Answer show(const service::Services& services, Request& request) {
   FieldReader fields(request.fields);
   const auto vmid = fields.id<model::MachineId>("vmid");
   const auto filter = read_filter(fields);
-  fields.finish();
+  fields.finish_closed();
   const bool stale = services.inventory.stale();
   Json answer;
   if (vmid) {
@@ -107,7 +121,7 @@ Answer console_log(const service::Services& services, Request& request) {
   FieldReader fields(request.fields);
   const auto vmid = read_vmid(fields);
   const auto tail = fields.integer("tail", 1, kMaxNumber).value_or(kMaxLog);
-  fields.finish();
+  fields.finish_closed();
   return Answer::text(services.machines.console_log(request.caller(), vmid, std::min(tail, kMaxLog)));
 }
 

@@ -1,9 +1,11 @@
-// Which fields of a creation are the type's own. Included by the tables that create things of a plugin's type.
+// Which fields of a creation are the type's own, and what is wrong with them beside what is wrong with the core's. Included by the tables that
+// create and alter things of a plugin's type.
 #pragma once
 
-#include <algorithm>
 #include <initializer_list>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "framework/model/field_reader.hpp"
 #include "framework/service/machines.hpp"
@@ -12,18 +14,12 @@ namespace velocity::rest {
 
 // All that is not the core's; and, whosever it is, all that the type's schema names. The type's schema decides whether more may stand
 // there.
-inline model::Json own_fields(const model::Json& fields, const plugin::Type* type, std::initializer_list<std::string_view> of_the_core) {
-  const auto in_schema = [type](const std::string& field) {
-    if (!type) return false;
-    const auto& schema = type->info().schema;
-    return schema.is_object() && schema.contains("properties") && schema.at("properties").contains(field);
-  };
-  model::Json own = model::Json::object();
-  for (const auto& [field, value] : fields.items()) {
-    const bool core = std::find(of_the_core.begin(), of_the_core.end(), field) != of_the_core.end();
-    if (!core || in_schema(field)) own[field] = value;
-  }
-  return own;
-}
+model::Json own_fields(const model::Json& fields, const plugin::Type* type, std::initializer_list<std::string_view> of_the_core);
+
+// Those of them that the type's schema does not name, whether it lets them stand there or not. null is the same as absent.
+std::vector<std::string> unknown_fields(const plugin::Type& type, const model::Json& own);
+
+// As FieldReader::finish(); where it throws, the problems of the type's own fields are among the others, unknown ones too.
+void finish_with_own(model::FieldReader& fields, const plugin::Type& type, const model::Json& own);
 
 }  // namespace velocity::rest

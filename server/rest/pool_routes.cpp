@@ -28,7 +28,7 @@ Answer create(service::Pools& pools, Request& request) {
   const bool libvirts = type == "libvirt";
   if (type != "dir" && !libvirts) fields.note("type", "must be dir, or libvirt for one that the hypervisor's libvirtd has under this name");
   const auto path = libvirts ? std::string() : fields.require("path", fields.text("path"));
-  fields.finish();
+  fields.finish_closed();
   const auto pool = libvirts ? pools.take_up(request.caller(), name) : pools.create(request.caller(), name, path);
   return Answer::json({{"name", pool.name}, {"type", pool.spec.at("type")}, {"path", pool.spec.at("path")}});
 }
@@ -36,7 +36,7 @@ Answer create(service::Pools& pools, Request& request) {
 Answer remove(service::Pools& pools, Request& request) {
   model::FieldReader fields(request.fields);
   const auto name = fields.require("name", fields.text("name"));
-  fields.finish();
+  fields.finish_closed();
   pools.remove(request.caller(), name);
   return Answer::empty();
 }

@@ -18,7 +18,7 @@ Json to_json(const service::QuotaView& view) {
 Answer show(const service::Quotas& quotas, Request& request) {
   model::FieldReader fields(request.fields);
   const auto gid = fields.require("gid", read_gid(fields, "gid"));
-  fields.finish();
+  fields.finish_closed();
   return Answer::json(to_json(quotas.get(request.caller(), gid)));
 }
 
@@ -28,7 +28,7 @@ Answer set(service::Quotas& quotas, Request& request) {
   model::Quota quota;
   quota.group = fields.require("gid", read_gid(fields, "gid"));
   for (std::size_t i = 0; i < model::kDimensions.size(); ++i) quota.limits[i] = fields.integer(model::kDimensions[i], 0, kMaxNumber);
-  fields.finish();
+  fields.finish_closed();
   return Answer::json(to_json(quotas.set(request.caller(), quota)));
 }
 

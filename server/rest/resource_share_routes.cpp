@@ -24,7 +24,7 @@ ResourceRight read_right(model::FieldReader& fields) {
 Answer list(const service::ResourceShares& shares, Request& request) {
   model::FieldReader fields(request.fields);
   const auto rid = read_rid(fields);
-  fields.finish();
+  fields.finish_closed();
   Json entries = Json::array();
   for (const auto& [gid, right] : shares.list(request.caller(), rid)) {
     Json entry{{"gid", model::number(gid)}};
@@ -39,7 +39,7 @@ Answer share(service::ResourceShares& shares, Request& request) {
   const auto rid = read_rid(fields);
   const auto gid = fields.require("gid", read_gid(fields, "gid"));
   const auto right = read_right(fields);
-  fields.finish();
+  fields.finish_closed();
   shares.share(request.caller(), rid, gid, right);
   Json answer{{"rid", rid.text()}, {"gid", model::number(gid)}};
   put_right(answer, right);
@@ -50,7 +50,7 @@ Answer revoke(service::ResourceShares& shares, Request& request) {
   model::FieldReader fields(request.fields);
   const auto rid = read_rid(fields);
   const auto gid = fields.require("gid", read_gid(fields, "gid"));
-  fields.finish();
+  fields.finish_closed();
   shares.revoke(request.caller(), rid, gid);
   return Answer::json({{"rid", rid.text()}, {"gid", model::number(gid)}});
 }

@@ -16,8 +16,8 @@ Answer create(const service::Services& services, Request& request) {
   const auto group = fields.require("group", read_gid(fields, "group"));
   const auto label = fields.require("label", fields.name("label"));
   const auto dry_run = fields.boolean("dry_run").value_or(false);
-  if (known) fields.finish();  // of a type that is not there, that is the first thing to say
   const auto spec = own_fields(request.fields, known, {"group", "label", "dry_run"});
+  if (known) finish_with_own(fields, *known, spec);  // of a type that is not there, that is the first thing to say
   if (dry_run) {
     auto document = without_id(to_json(services.resources.rehearse(request.caller(), type, group, label, spec)));
     document["dry_run"] = true;
@@ -31,7 +31,7 @@ Answer create(const service::Services& services, Request& request) {
 Answer remove(const service::Services& services, Request& request) {
   model::FieldReader fields(request.fields);
   const auto rid = read_rid(fields);
-  fields.finish();
+  fields.finish_closed();
   services.resources.remove(request.caller(), rid);
   return Answer::empty();
 }
@@ -64,7 +64,7 @@ Answer show(const service::Services& services, Request& request) {
   filter.group = read_gid(fields, "group");
   const auto limit = fields.integer("limit", 1, kMaxPage).value_or(kMaxPage);
   const auto after = fields.id<model::ResourceId>("after");
-  fields.finish();
+  fields.finish_closed();
   if (rid) return Answer::json(to_json(services.resources.get(request.caller(), *rid)));
   return page(services.resources.list(request.caller(), filter), static_cast<std::size_t>(limit), after);
 }

@@ -15,6 +15,14 @@ Answer version(const plugin::Registry& registry, const About& about) {
   return Answer::json({{"server", about.version}, {"api", about.api_version}, {"abi", about.abi_version}, {"plugins", std::move(plugins)}});
 }
 
+Answer welcome(const About& about) {
+  return Answer::json({{"name", "Velocity"},
+                       {"what", "a server for virtual machines whose types are plugins"},
+                       {"server", about.version},
+                       {"sign_in", "POST /u/auth with `username` and `password`, then send the authkey with each request"},
+                       {"documentation", "docs/users.md in the sources; GET /v/types and GET /r/types describe the types"}});
+}
+
 // The database is open and read, or there would be no one to answer; what comes and goes is the hypervisor.
 Answer readiness(const service::Inventory& inventory, const plugin::Registry& registry) {
   std::size_t loaded = 0;
@@ -53,6 +61,7 @@ std::vector<Route> system_routes(service::Services services, const About& about)
   const auto& registry = services.registry;
   const auto& inventory = services.inventory;
   return {
+      {Method::get, "/", Credential::none, "What this is, and where it is documented", "everybody", [about](Request&) { return welcome(about); }},
       {Method::get, "/version", Credential::none, "The versions of server, API, plugin contract and plugins", "everybody",
        [&registry, about](Request&) { return version(registry, about); }, {}, kFromMemory},
       {Method::get, "/healthz", Credential::none, "Whether the server is alive", "everybody",

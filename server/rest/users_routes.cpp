@@ -1,4 +1,6 @@
 // /u/user: users and the groups that they are in.
+#include <fmt/format.h>
+
 #include "server/rest/tables.hpp"
 #include "server/rest/wire.hpp"
 
@@ -7,12 +9,19 @@ namespace {
 
 constexpr std::size_t kMaxPasswordBytes = 1024;
 
+// No rules but a length, as NIST SP 800-63B has it.
+std::optional<std::string> read_new_password(model::FieldReader& fields) {
+  auto password = fields.text("password", kMaxPasswordBytes);
+  if (password && service::is_too_short(*password)) fields.note("password", fmt::format("must have at least {} characters", service::kLeastPassword));
+  return password;
+}
+
 Answer create(service::Accounts& accounts, Request& request) {
   model::FieldReader fields(request.fields);
   const auto username = fields.require("username", fields.name("username"));
-  const auto password = fields.require("password", fields.text("password", kMaxPasswordBytes));
+  const auto password = fields.require("password", read_new_password(fields));
   const auto groups = read_gids(fields, "groups");
-  fields.finish();
+  fields.finish_closed();
   const auto user = accounts.create_user(request.caller(), username, password, groups);
   return Answer::json({{"uid", model::number(user.uid)}, {"username", user.name}, {"groups", to_json(user.groups)}});
 }
@@ -22,9 +31,10 @@ Answer alter(service::Accounts& accounts, Request& request) {
   const auto uid = read_uid(fields, "uid").value_or(request.caller().uid());
   service::UserChange change;
   change.username = fields.name("username");
-  change.password = fields.text("password", kMaxPasswordBytes);
+  change.password = read_new_password(fields);
   change.old_password = fields.text("old_password", kMaxPasswordBytes);
-  fields.finish();
+  if (change.password && uid == request.caller().uid() && !fields.has("old_password")) fields.note("old_password", "is required to change one's own password");
+  fields.finish_closed();
   const auto user = accounts.alter_user(request.caller(), uid, change);
   return Answer::json(
       {{"uid", model::number(user.uid)}, {"username", user.name}, {"groups", to_json(accounts.groups_of(request.caller(), uid))}});
@@ -33,7 +43,7 @@ Answer alter(service::Accounts& accounts, Request& request) {
 Answer remove(service::Accounts& accounts, Request& request) {
   model::FieldReader fields(request.fields);
   const auto uid = fields.require("uid", read_uid(fields, "uid"));
-  fields.finish();
+  fields.finish_closed();
   accounts.remove_user(request.caller(), uid);
   return Answer::empty();
 }
@@ -41,7 +51,7 @@ Answer remove(service::Accounts& accounts, Request& request) {
 Answer groups_of(service::Accounts& accounts, Request& request) {
   model::FieldReader fields(request.fields);
   const auto uid = read_uid(fields, "uid").value_or(request.caller().uid());
-  fields.finish();
+  fields.finish_closed();
   return Answer::json({{"uid", model::number(uid)}, {"groups", to_json(accounts.groups_of(request.caller(), uid))}});
 }
 

@@ -47,7 +47,7 @@ Json list(const std::vector<Entry>& entries) {
 Answer stats(service::Watch& watch, Request& request) {
   FieldReader fields(request.fields);
   const auto vmid = fields.require("vmid", fields.id<model::MachineId>("vmid"));
-  fields.finish();
+  fields.finish_closed();
   const auto use = watch.use(request.caller(), vmid);
   Json answer{{"vmid", vmid.text()}, {"state", model::name(use.runtime.state)}, {"taken", use.taken}};
   if (use.counters) {
@@ -69,7 +69,7 @@ Answer screenshot(service::Watch& watch, Request& request) {
   FieldReader fields(request.fields);
   const auto vmid = fields.require("vmid", fields.id<model::MachineId>("vmid"));
   const auto display = fields.integer("display", 0, kMostDisplays).value_or(0);
-  fields.finish();
+  fields.finish_closed();
   return {200, watch.screenshot(request.caller(), vmid, static_cast<std::size_t>(display)), "image/png", {}};
 }
 

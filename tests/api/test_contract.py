@@ -54,6 +54,9 @@ CATALOGS = [
     Row(400, "POST", "/c/share", '{"authkey": "<authkey>", "cid": "<CID>", "gid": "<STRANGER-GID>", "view": "perhaps"}', ERROR | {"problems"}),
 
     Row(200, "DELETE", "/c/share", '{"authkey": "<authkey>", "cid": "<SHARED-CID>", "gid": "<STRANGER-GID>"}', {"cid", "gid"}),
+    Row(200, "POST", "/c/share", '{"authkey": "<authkey>", "cid": "<CID>", "gid": "<STRANGER-GID>", "view": true, "colour": "blue"}', {"view": True},
+        why="the document's own requests may have more fields"),
+
     Row(401, "DELETE", "/c/share", '{"authkey": "<authkey>", "cid": "<CID>", "gid": "<STRANGER-GID>"}', who="viewer", why="no manage"),
     Row(404, "DELETE", "/c/share", '{"authkey": "<authkey>", "cid": "<CID>", "gid": "<STRANGER-GID>"}', why="no share"),
     Row(404, "DELETE", "/c/share", '{"authkey": "<authkey>", "cid": "<ABSENT>", "gid": "<STRANGER-GID>"}', why="no catalog"),
@@ -82,6 +85,9 @@ MACHINES = [
     Row(400, "PUT", "/v/efi", efi(memory_size_mb="1.5"), ERROR | {"problems"}),
     Row(400, "PUT", "/v/efi", efi(name="../escape"), ERROR | {"problems"}),
     Row(404, "PUT", "/v/nothing", EFI, why="no such type"),
+    Row(200, "PUT", "/v/efi", efi(rosetta=False, pool="x"), {"vmid"}, why="the document's own pool"),
+    Row(200, "PUT", "/v/efi", efi(rosetta=False, cpus=4), {"vmid": ..., "warnings": ["cpus: is not a field of this type and was ignored"]}),
+    Row(400, "PUT", "/v/kboot", bare(kernel="<KERNEL>", cpus=4), ERROR | {"problems"}, why="a field that the type does not know"),
     Row(200, "PUT", "/v/efi", efi(secure_boot=False, cloud_init={"user_data": "#cloud-config"}), {"vmid", "warnings"}, why="cloud-init"),
     Row(400, "PUT", "/v/efi", efi(cloud_init={"colour": "blue"}), ERROR | {"problems"}, why="cloud-init has no such field"),
     Row(400, "PUT", "/v/efi", efi(tpm="perhaps"), ERROR | {"problems"}),
@@ -107,6 +113,7 @@ MACHINES = [
     Row(200, "GET", "/v", '{"authkey": "<authkey>", "vmid": "<VMID>"}', {"vmid": "<VMID>", "state": "STOPPED", "type": "efi", "catalog": "<CID>"}),
     Row(404, "GET", "/v", '{"authkey": "<authkey>", "vmid": "<FOREIGN-VMID>"}', who="owner"),
     Row(400, "GET", "/v", '{"authkey": "<authkey>", "limit": 0, "state": "ASLEEP"}', ERROR | {"problems"}),
+    Row(400, "GET", "/v", '{"authkey": "<authkey>", "catalogue": "<CID>"}', ERROR | {"problems"}, why="a misspelt filter would show all"),
     Row(401, "GET", "/v/types", "{}", why="no authkey"),
     Row(200, "GET", "/v/types", '{"authkey": "<authkey>"}', {"types"}),
 
@@ -157,6 +164,11 @@ IDENTITY = [
         why="told nothing of a taken name"),
     Row(409, "PUT", "/u/user", '{"authkey": "<authkey>", "username": "root", "password": "a long password"}', who="manager"),
     Row(200, "POST", "/u/user", '{"authkey": "<authkey>"}', {"uid", "username", "groups"}, "stranger", "oneself"),
+    Row(400, "PUT", "/u/user", '{"authkey": "<authkey>", "username": "<NAME>", "password": ""}', ERROR | {"problems"}, why="no password"),
+    Row(400, "PUT", "/u/user", '{"authkey": "<authkey>", "username": "<NAME>", "password": "1234567"}', ERROR | {"problems"}, why="a short password"),
+    Row(400, "POST", "/u/user", '{"authkey": "<authkey>", "password": "a new password"}', ERROR | {"problems"}, "stranger", "without the old one"),
+    Row(400, "POST", "/u/user", '{"authkey": "<authkey>", "password": "1234567", "old_password": "a long password"}', ERROR | {"problems"}, "stranger", "a short one"),
+    Row(403, "POST", "/u/user", '{"authkey": "<authkey>", "password": "a new password", "old_password": "wrong"}', ERROR, "stranger"),
     Row(403, "POST", "/u/user", '{"authkey": "<authkey>", "uid": 0}', who="stranger"),
     Row(404, "POST", "/u/user", '{"authkey": "<authkey>", "uid": "<ABSENT-NUMBER>"}'),
     Row(200, "DELETE", "/u/user", '{"authkey": "<authkey>", "uid": "<NEW-UID>"}', None),
@@ -229,6 +241,7 @@ RESOURCES = [
 ]
 
 GROUND_RULES = [
+    Row(200, "GET", "/", None, {"name": "Velocity", "server": ..., "documentation": ...}),
     Row(404, "GET", "/nothing", '{"authkey": "<authkey>"}'),
     Row(405, "PATCH", "/c", '{"authkey": "<authkey>"}'),
     Row(405, "DELETE", "/v/state", '{"authkey": "<authkey>"}'),
@@ -240,6 +253,9 @@ GROUND_RULES = [
         why="two different ids in body and query"),
     Row(200, "GET", "/c/", '{"authkey": "<authkey>"}', {"catalogs"}, why="a slash at the end"),
     Row(200, "GET", "/version", None, {"server", "api", "abi", "plugins"}),
+    Row(200, "GET", "/plugins", '{"authkey": "<authkey>"}', {"plugins"}),
+    Row(200, "GET", "/plugins", '{"authkey": "<authkey>"}', {"plugins"}, "stranger"),
+    Row(401, "GET", "/plugins", "{}", who=None),
     Row(200, "GET", "/healthz", None, {"status"}),
     Row(200, "GET", "/readyz", None, {"ready": True}),
 ]
@@ -312,7 +328,35 @@ def test_head_is_get_without_a_body(world, mock_server):
     assert answer.expect(200).body == b""
 
 
+def test_json_ends_its_line(world, mock_server):
+    for method, path, body in (("GET", "/c", {"authkey": world["authkey"]}), ("GET", "/nothing", None), ("GET", "/c", {}), ("POST", "/c", {}), ("PUT", "/c", "{")):
+        answer = mock_server.curl(method, path, body)
+        assert answer.body.endswith(b"}\n"), (method, path, answer.body)
+    refused = mock_server.curl("GET", "/c", None, "-H", "Host: elsewhere.example").expect(421)
+    assert refused.body.endswith(b"}\n") and "http.hosts" in refused.json["message"]
+
+
+def test_a_misspelt_field_is_named_beside_what_is_missing(world, mock_server):
+    def problems(method, path, **fields):
+        refused = mock_server.call(method, path, fields).expect(400).json["problems"]
+        return sorted(problem["path"] for problem in refused)
+
+    machine = {"name": "m", "catalog": world["CID"], "memory_size_mb": 64, "cpus": 2}
+    assert problems("PUT", "/v/efi", **machine) == ["/cpu_count", "/cpus"]
+    assert problems("PUT", "/v/kboot", **machine, cmdline=5) == ["/cmdline", "/cpu_count", "/cpus", "/kernel"]
+    assert problems("PUT", "/r/disk-image", group=0, size_mb=1, labl="x") == ["/label", "/labl"]
+    assert problems("PATCH", "/v", vmid=world["VMID"], cpus=2, cpu_count=0) == ["/cpu_count", "/cpus"]
+    assert problems("PUT", "/v/clone", vmid=world["VMID"], nam="x", catalog=world["CID"]) == ["/nam", "/name"]
+    assert problems("GET", "/r", kinds="nic", limit=0) == ["/kinds", "/limit"]
+    # Of a machine that is not seen, what is wrong with its fields tells nothing.
+    for vmid in (world["FOREIGN-VMID"], world["ABSENT"]):
+        key = world.people["owner"].key
+        assert mock_server.call("PATCH", "/v", vmid=vmid, cpus=2, key=key).status == 404
+
+
 def test_repeated_failures_to_sign_in_are_slowed_down(own_server):
     server = own_server(hypervisor="test:///default")
     statuses = [server.curl("POST", "/u/auth", {"username": "root", "password": "wrong"}).status for _ in range(30)]
     assert set(statuses) == {403, 429} and statuses[0] == 403 and statuses[-1] == 429
+    refused = server.curl("POST", "/u/auth", {"username": "root", "password": "wrong"})
+    assert f" in {refused.headers['retry-after']} seconds" in refused.json["message"]

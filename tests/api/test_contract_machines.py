@@ -46,6 +46,7 @@ ALTERATIONS = [
         {"dry_run": True, "name": "<NAME>", "cpu_count": 3, "changes": {"name": "live", "cpu_count": "next_start"}, "domain_xml": ...}),
     Row(200, "PATCH", "/v", patch('"dry_run": true, "storage_devices": ["<STID>"]'), {"dry_run": True, "changes": {"storage_devices": "next_start"}}, "owner"),
     Row(400, "PATCH", "/v", patch('"dry_run": true, "cpu_count": 0'), PROBLEMS),
+    Row(400, "PATCH", "/v", patch('"cpus": 2'), PROBLEMS, why="no such field"),
     Row(401, "PATCH", "/v", patch('"dry_run": true, "cpu_count": 3'), who="viewer", why="no alter"),
     Row(404, "PATCH", "/v", patch('"dry_run": true, "storage_devices": ["<ABSENT>"]'), {"code": "resource.not_found"}),
     Row(409, "PATCH", "/v", patch('"dry_run": true, "storage_devices": ["<SECOND-STID>"]', "<RUNNING-DISKED-VMID>"), {"code": "machine.boot_disk"}),

@@ -53,6 +53,19 @@ TEST(FieldReader, NullIsTheSameAsAbsent) {
   EXPECT_TRUE(problems_of(reader).empty());
 }
 
+TEST(FieldReader, AClosedOneNamesWhatNobodyAskedForBesideWhatIsMissing) {
+  const Json object{{"vmid", 1}, {"cpus", 2}, {"nothing", nullptr}};
+  FieldReader reader(object);
+  reader.integer("vmid", 0, 9);
+  reader.require("name", reader.name("name"));
+  try {
+    reader.finish_closed();
+    FAIL() << "was accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.problems(), (std::vector<Problem>{{"/name", "is required"}, {"/cpus", "is not a field of this request"}}));
+  }
+}
+
 TEST(Names, BadOnesAreRefused) {
   for (const auto& name : {std::string(), std::string("."), std::string(".."), std::string(300, 'x'), std::string(65, 'x'), std::string("a/b"), std::string("a\nb"),
                            std::string("a\0b", 3), std::string(" a"), std::string("a "), std::string("\x7f"),

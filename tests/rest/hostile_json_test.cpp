@@ -26,7 +26,7 @@ const std::vector<Target>& targets() {
       {"POST", "/u/auth", {{"username", "x"}, {"password", "y"}}, {{"username", Kind::text}, {"password", Kind::text}}},
       {"PUT",
        "/u/user",
-       {{"username", "x"}, {"password", "y"}, {"groups", Json::array()}},
+       {{"username", "x"}, {"password", "a long password"}, {"groups", Json::array()}},
        {{"username", Kind::name}, {"password", Kind::text}, {"groups", Kind::array}}},
       {"POST", "/u/user", {{"uid", 0}}, {{"uid", Kind::number}, {"username", Kind::name}, {"password", Kind::text}}},
       {"DELETE", "/u/user", {{"uid", 77}}, {{"uid", Kind::number}}},
