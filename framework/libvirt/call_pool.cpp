@@ -1,5 +1,6 @@
 #include "framework/libvirt/call_pool.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -31,9 +32,14 @@ struct CallPool::Worker {
 
 // Shared with the threads, so that a stuck one can outlive the pool. The mutex guards everything, the calls' flags included.
 struct CallPool::Shared {
-  explicit Shared(std::size_t threads) : limit(threads) {}
+  Shared(std::size_t threads, std::chrono::milliseconds how_patient) : limit(threads), patience(how_patient) {}
+
+  bool full() const { return running == limit; }
+  // Nothing moves any more: every thread has been at the same call for too long.
+  bool hangs() const { return stuck >= limit || (full() && std::chrono::steady_clock::now() >= moved + patience); }
 
   const std::size_t limit;
+  const std::chrono::milliseconds patience;
   std::mutex mutex;
   std::condition_variable wanted;  // there is work, or the pool closes
   std::condition_variable left;    // a thread ended
@@ -41,13 +47,16 @@ struct CallPool::Shared {
   std::list<Worker> workers;
   std::size_t working = 0;
   std::size_t idle = 0;
-  std::size_t stuck = 0;
+  std::size_t running = 0;  // calls that were begun and have not ended
+  std::size_t stuck = 0;    // those of them that nobody waits for any more
+  std::chrono::steady_clock::time_point moved;  // when a call was last begun or ended
   bool cancelled = false;
   bool closing = false;
   std::deque<std::shared_ptr<Call>> waited_for;
 };
 
-CallPool::CallPool(std::size_t threads, std::chrono::milliseconds grace) : grace_(grace), shared_(std::make_shared<Shared>(threads)) {}
+CallPool::CallPool(std::size_t threads, std::chrono::milliseconds grace, std::chrono::milliseconds patience)
+    : grace_(grace), shared_(std::make_shared<Shared>(threads, patience)) {}
 
 CallPool::~CallPool() {
   cancel();
@@ -94,12 +103,20 @@ void CallPool::run_and_wait(std::chrono::milliseconds deadline, std::function<vo
   auto call = std::make_shared<Call>();
   call->work = std::move(work);
 
+  const auto hangs = [] { return Error(ErrorCode::hypervisor_unavailable, "The hypervisor does not answer", "all threads for its calls are taken, and none comes back"); };
   std::unique_lock lock(shared_->mutex);
-  if (shared_->stuck >= shared_->limit)
-    throw Error(ErrorCode::hypervisor_unavailable, "The hypervisor does not answer", "all threads for its calls are stuck");
+  if (shared_->hangs()) throw hangs();
   enqueue(shared_, call);
   shared_->waited_for.push_back(call);
-  call->ended.wait_until(lock, until, [&] { return call->finished || shared_->cancelled; });
+  bool refused = false;
+  while (!call->finished && !shared_->cancelled && !refused) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= until) break;
+    refused = !call->started && shared_->hangs();
+    if (refused) break;
+    const auto next_look = shared_->full() ? shared_->moved + shared_->patience : now + shared_->patience;
+    call->ended.wait_until(lock, call->started ? until : std::min(until, next_look));
+  }
   std::erase(shared_->waited_for, call);
   if (call->finished) {
     lock.unlock();
@@ -107,6 +124,7 @@ void CallPool::run_and_wait(std::chrono::milliseconds deadline, std::function<vo
     return;
   }
   call->abandoned = true;
+  if (refused) throw hangs();
   if (call->started) ++shared_->stuck;
   if (shared_->cancelled) throw Error(ErrorCode::hypervisor_unavailable, "The hypervisor's connection is being closed");
   throw Error(ErrorCode::hypervisor_timeout, "The hypervisor did not answer in time",
@@ -125,6 +143,8 @@ void CallPool::work_off(const std::shared_ptr<Shared>& shared, Worker& self) {
     shared->queue.pop_front();
     if (!call->abandoned) {
       call->started = true;
+      ++shared->running;
+      shared->moved = std::chrono::steady_clock::now();
       lock.unlock();
       try {
         call->work();
@@ -133,6 +153,8 @@ void CallPool::work_off(const std::shared_ptr<Shared>& shared, Worker& self) {
       }
       call->work = nullptr;  // here and not in the caller: what it owns may block when it goes
       lock.lock();
+      --shared->running;
+      shared->moved = std::chrono::steady_clock::now();
       if (call->abandoned) --shared->stuck;
       call->finished = true;
       call->ended.notify_all();

@@ -13,19 +13,21 @@
 namespace velocity::libvirt {
 
 // A bounded set of threads for calls into libvirt, which offers no way to give up on one. A call that outlives its deadline keeps its
-// thread until it returns by itself ("stuck"); once every thread is stuck, new calls are refused at once instead of piling up.
+// thread until it returns by itself ("stuck"). A call that finds every thread taken waits for one as long as calls end; when none has ended
+// for the patience, or every thread is stuck, those that wait are refused, and new ones at once, until one ends: whoever calls has better to
+// do than to wait for a hypervisor that hangs.
 //
 // Ownership: work must own what it uses (by value or shared_ptr), since it may outlive its caller and this pool.
 // Threads: every function from any thread.
 class CallPool {
  public:
-  CallPool(std::size_t threads, std::chrono::milliseconds grace);
+  CallPool(std::size_t threads, std::chrono::milliseconds grace, std::chrono::milliseconds patience = std::chrono::seconds(10));
   ~CallPool();  // waits at most the grace for running calls, then leaves the stuck ones to themselves
   CallPool(const CallPool&) = delete;
   CallPool& operator=(const CallPool&) = delete;
 
   // Returns or throws what the work returns or throws. Otherwise Error: hypervisor_timeout at the deadline (the work may still take
-  // effect), hypervisor_unavailable when all threads are stuck or the pool is being cancelled.
+  // effect), hypervisor_unavailable when no thread is to be had (the work was not done) or the pool is being cancelled.
   template <class Work>
   auto run(std::chrono::milliseconds deadline, Work work) -> std::invoke_result_t<Work> {
     using Result = std::invoke_result_t<Work>;

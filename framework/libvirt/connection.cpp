@@ -27,8 +27,10 @@ constexpr std::chrono::milliseconds kLongestPing{10'000};
 // which would leave an emulator behind.
 constexpr std::chrono::milliseconds kDaemonGrace{2000};
 constexpr std::chrono::milliseconds kEmbeddedGrace{10'000};
-constexpr std::size_t kCallThreads = 6;  // far fewer than the workers: a hypervisor that hangs must not stop the reads
+constexpr std::size_t kCallThreads = 6;  // far fewer than the workers: a hypervisor that hangs must not take them all
 constexpr std::size_t kUpkeepThreads = 4;
+constexpr int kMostAskingFacts = 4;  // wait for the first probe to end
+constexpr std::chrono::milliseconds kShortestPatience{1000};
 
 // The embedded driver needs up to 3 s to notice that a guest died while nobody looked, and then says so in no event: after a
 // connection was made, the list is read again at these times.
@@ -51,7 +53,7 @@ Host::Connection::Connection(HostSettings settings, Listener& listener)
     : settings_(std::move(settings)),
       listener_(listener),
       upkeep_(kUpkeepThreads, embedded() ? kEmbeddedGrace : kDaemonGrace),
-      calls_(kCallThreads, kDaemonGrace) {
+      calls_(kCallThreads, kDaemonGrace, std::max<std::chrono::milliseconds>(settings_.deadline / 6, kShortestPatience)) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -90,7 +92,11 @@ std::shared_ptr<Lender> Host::Connection::lender() const {
 
 HostFacts Host::Connection::facts() {
   std::unique_lock lock(facts_->mutex);
-  facts_->known.wait_for(lock, settings_.deadline, [this] { return facts_->value || facts_->failure || facts_->closing; });
+  if (!facts_->value && !facts_->failure && facts_->asking < kMostAskingFacts) {
+    ++facts_->asking;
+    facts_->known.wait_for(lock, settings_.deadline, [this] { return facts_->value || facts_->failure || facts_->closing; });
+    --facts_->asking;
+  }
   if (facts_->value) return *facts_->value;
   if (facts_->failure) throw Error(*facts_->failure);
   throw Error(ErrorCode::hypervisor_unavailable, "The hypervisor is not available", "it has not been probed yet");
@@ -140,6 +146,7 @@ std::optional<Host::Connection::Link> Host::Connection::open() {
 }
 
 void Host::Connection::take_up(const Link& link, const std::vector<DomainState>& domains) {
+  validated_.clear();
   seen_.clear();
   for (const auto& domain : domains) seen_[domain.id] = domain.runtime.state;
   {

@@ -53,6 +53,7 @@ class Host::Connection {
     std::optional<HostFacts> value;
     std::optional<model::Error> failure;  // of the last probe
     bool closing = false;
+    int asking = 0;  // who waits for them
   };
   using Seen = std::map<model::MachineId, model::MachineState>;
 

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <future>
 #include <stdexcept>
+#include <thread>
+#include <vector>
 
 #include "tests/libvirt/fixtures.hpp"
 
@@ -74,6 +76,33 @@ TEST(CallPool, NeverMakesACallThatNobodyWaitsForAnyMore) {
   first.get();
   pool.run(10s, [] {});
   EXPECT_FALSE(*made);
+}
+
+TEST(CallPool, NobodyWaitsLongForThreadsOfWhichNoneComesBack) {
+  CallPool pool(2, 2s, 100ms);
+  Gate gate;
+  std::vector<std::future<void>> hanging;
+  for (int i = 0; i < 2; ++i) hanging.push_back(std::async(std::launch::async, [&] { pool.run(60s, [opened = gate.opened] { opened.wait(); }); }));
+  EXPECT_TRUE(eventually(5s, [&] { return code_of([&] { pool.run(60s, [] {}); }) == ErrorCode::hypervisor_unavailable; }));
+  std::vector<std::future<ErrorCode>> more;
+  for (int i = 0; i < 50; ++i)
+    more.push_back(std::async(std::launch::async, [&] { return code_of([&] { pool.run(60s, [] { FAIL() << "it was refused"; }); }); }));
+  for (auto& call : more) EXPECT_EQ(call.get(), ErrorCode::hypervisor_unavailable);
+  gate.promise.set_value();
+  for (auto& call : hanging) call.get();
+  EXPECT_EQ(pool.run(60s, [] { return 7; }), 7) << "once it answers again";
+}
+
+TEST(CallPool, AThreadThatIsLongAtWorkAloneKeepsNobodyFromTheOthers) {
+  CallPool pool(2, 2s, 20ms);
+  Gate gate;
+  auto slow = std::async(std::launch::async, [&] { pool.run(60s, [opened = gate.opened] { opened.wait(); }); });
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(pool.run(60s, [] { return 7; }), 7);
+    std::this_thread::sleep_for(5ms);
+  }
+  gate.promise.set_value();
+  slow.get();
 }
 
 TEST(CallPool, CancellingEndsAllWaiting) {
