@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <pugixml.hpp>
 #include <sstream>
 
@@ -100,6 +101,14 @@ void append_ports(pugi::xml_node domain) {
   }
 }
 
+// What libvirt would refuse as a whole is told for what it is.
+void check_processors(pugi::xml_node domain, int count, const HostFacts& facts) {
+  constexpr int kMostWithoutIommu = 255;  // beyond, an interrupt controller needs its help to reach them
+  if (facts.most_processors == 0) return;
+  const int most = domain.child("devices").child("iommu") ? facts.most_processors : std::min(facts.most_processors, kMostWithoutIommu);
+  if (count > most) throw model::Error(std::vector<model::Problem>{{"/cpu_count", fmt::format("must be at most {} on this host", most)}});
+}
+
 }  // namespace
 
 Guarding guarding_of(const HostFacts& facts) {
@@ -124,6 +133,7 @@ std::string domain_xml(const DomainParts& parts, const HostFacts& facts) {
   if (!domain.child("os"))
     throw model::Error(model::ErrorCode::plugin_failed, "The machine's type says nothing of how it boots",
                        "no fragment for the section os");
+  check_processors(domain, parts.cpu_count, facts);
   if (facts.domain_type != "test") append_ports(domain);
   // No <seclabel>: the host's own security driver labels guests as its administrator has set it up, and no plugin can turn that off.
   std::ostringstream text;

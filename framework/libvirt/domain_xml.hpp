@@ -55,7 +55,8 @@ struct DomainParts {
 
 // The fragments are parsed again and merged by nodes. Anything outside the allow-list of elements and attributes for its section
 // (fragment_rules.cpp), a file that is neither in allowed_files nor firmware that the host has installed, a seclabel, an own emulator, a
-// namespace of its own, or a boot order given twice is refused: Error(plugin_failed) naming the fragment's origin and the place. The core
+// namespace of its own, or a boot order given twice is refused: Error(plugin_failed) naming the fragment's origin and the place. More processors
+// than the host gives are request_invalid. The core
 // itself writes: name (the UUID), uuid, title, metadata, memory, vcpu, on_* actions, emulator, serial port with log, graphics, memballoon
 // and rng. A driver type is enforced on each disk, and
 // its <backingStore> is what `backing` says of its file, whatever the plugin says. There is never a <seclabel>: the host's own security driver does

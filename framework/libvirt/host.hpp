@@ -36,6 +36,7 @@ struct HostFacts {
   std::string why_no_kvm;    // empty when KVM works
   std::string emulator;      // path of QEMU; empty for test:///
   bool embedded = false;
+  int most_processors = 0;  // that a machine can have; 0: the hypervisor does not say
 };
 
 struct DomainState {

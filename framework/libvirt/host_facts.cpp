@@ -28,6 +28,19 @@ Guest guest_of(const pugi::xml_node& capabilities, std::string_view arch) {
   return {};
 }
 
+// Of a q35 machine, which takes the most; 0 where the hypervisor does not say.
+int most_processors(Session& session, const HostFacts& facts) {
+  if (facts.arch != "x86_64") return 0;
+  try {
+    pugi::xml_document document;
+    const auto text = session.domain_capabilities(facts.emulator, facts.arch, "q35", facts.domain_type);
+    return document.load_buffer(text.data(), text.size()) ? document.child("domainCapabilities").child("vcpu").attribute("max").as_int() : 0;
+  } catch (const model::Error& error) {
+    if (error.code() == model::ErrorCode::hypervisor_unavailable) throw;
+    return 0;
+  }
+}
+
 bool is_local(std::string_view uri) { return uri.find(":///") != std::string_view::npos; }
 
 // Empty when KVM works.
@@ -72,6 +85,7 @@ HostFacts probe_host(Session& session, const HostSettings& settings, bool embedd
       settings.acceleration == Acceleration::kvm || (settings.acceleration == Acceleration::automatic && facts.why_no_kvm.empty());
   facts.domain_type = kvm ? "kvm" : "qemu";
   facts.acceleration = kvm ? "kvm" : "tcg";
+  facts.most_processors = most_processors(session, facts);
   return facts;
 }
 

@@ -257,6 +257,12 @@ std::string Session::capabilities() {
   return take(xml);
 }
 
+std::string Session::domain_capabilities(const std::string& emulator, const std::string& arch, const std::string& machine, const std::string& domain_type) {
+  char* xml = virConnectGetDomainCapabilities(counted(), emulator.c_str(), arch.c_str(), machine.c_str(), domain_type.c_str(), 0);
+  if (xml == nullptr) fail("virConnectGetDomainCapabilities");
+  return take(xml);
+}
+
 std::string Session::driver() {
   const char* type = virConnectGetType(counted());
   if (type == nullptr) fail("virConnectGetType");

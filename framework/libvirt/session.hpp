@@ -84,6 +84,7 @@ class Session {
   void download_volume(const std::string& pool, const std::string& name, const std::filesystem::path& to, std::uint64_t most);
 
   std::string capabilities();
+  std::string domain_capabilities(const std::string& emulator, const std::string& arch, const std::string& machine, const std::string& domain_type);
   std::string driver();  // QEMU, TEST, …
 
   void ping();   // asks the daemon for anything; is not counted

@@ -112,6 +112,27 @@ TEST(DomainXml, HowGuestsAreGuardedFollowsFromTheHost) {
   EXPECT_EQ(guarding_of(test_host()), Guarding::none);
 }
 
+TEST(DomainXml, MoreProcessorsThanTheHostGivesAreToldWithTheMost) {
+  HostFacts facts = tcg_host();
+  DomainParts parts = plain_machine();
+  parts.cpu_count = 300;
+  EXPECT_NO_THROW(domain_xml(parts, facts)) << "a host that does not say";
+  facts.most_processors = 288;
+  const auto refused = [&]() -> std::string {
+    try {
+      domain_xml(parts, facts);
+    } catch (const model::Error& error) {
+      return error.problems().empty() ? error.message() : error.problems()[0].path + " " + error.problems()[0].message;
+    }
+    return "accepted";
+  };
+  EXPECT_EQ(refused(), "/cpu_count must be at most 255 on this host");
+  parts.fragments.push_back({"devices", "<iommu model='intel'><driver intremap='on' eim='on'/></iommu>", "test"});
+  EXPECT_EQ(refused(), "/cpu_count must be at most 288 on this host");
+  parts.cpu_count = 288;
+  EXPECT_EQ(refused(), "accepted");
+}
+
 TEST(DomainXml, ASocketPathThatIsTooLongIsAnErrorBeforeLibvirtCutsIt) {
   DomainParts parts = plain_machine();
   parts.displays = true;

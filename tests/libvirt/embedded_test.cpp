@@ -23,6 +23,7 @@ TEST_F(Embedded, TellsItsFacts) {
   EXPECT_EQ(facts.acceleration, "tcg");
   EXPECT_TRUE(std::filesystem::exists(facts.emulator)) << facts.emulator;
   EXPECT_FALSE(facts.arch.empty());
+  EXPECT_EQ(facts.most_processors, 288) << "of a q35 machine of QEMU 7.2";
 }
 
 TEST_F(Embedded, AcceptsEveryGoldenMachine) {

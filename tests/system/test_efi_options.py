@@ -15,6 +15,15 @@ def stop(server, vmid):
     assert server.change(vmid, "STOPPED", force=True).expect(200).json["state"] == "STOPPED"
 
 
+def test_more_processors_than_the_host_gives_are_refused_with_the_most_that_there_are(real_server):
+    fields = {"name": "wide", "catalog": real_server.catalog("wide"), "memory_size_mb": 64, "dry_run": True}
+    refusal = real_server.call("PUT", "/v/efi", cpu_count=300, **fields).expect(400).json
+    assert refusal["code"] == "request.invalid"
+    assert [problem["path"] for problem in refusal["problems"]] == ["/cpu_count"]
+    most = int(refusal["problems"][0]["message"].split("at most ")[1].split()[0])
+    real_server.call("PUT", "/v/efi", cpu_count=most, **fields).expect(200)
+
+
 def test_an_unsigned_loader_is_refused_with_secure_boot_and_runs_without(real_server):
     vmid = boot(real_server, "secure", "tiny", secure_boot=True, memory_size_mb=256)
     console = real_server.await_text(vmid, "Access Denied", 240)
