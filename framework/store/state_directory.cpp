@@ -50,7 +50,10 @@ process::Descriptor take_lock(const std::filesystem::path& file, const std::file
 
 StateDirectory::StateDirectory(const std::filesystem::path& directory) {
   std::error_code failed;
-  std::filesystem::create_directories(std::filesystem::absolute(directory).parent_path(), failed);
+  const auto parent = std::filesystem::absolute(directory).parent_path();
+  std::filesystem::create_directories(parent, failed);
+  if (failed)
+    throw Error(ErrorCode::storage_failed, fmt::format("Cannot make the directory {}: {}. Give another state directory with --state", parent.string(), failed.message()));
   directory_ = std::filesystem::weakly_canonical(std::filesystem::absolute(directory), failed);
   if (failed) throw Error(ErrorCode::storage_failed, fmt::format("Cannot use the state directory {}: {}", directory.string(), failed.message()));
   make_private(directory_);

@@ -1,7 +1,10 @@
 #include "server/daemon/config.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
+#include <fstream>
 #include <sstream>
 #include <utility>
 
@@ -158,6 +161,8 @@ std::string text_of(const Settings& settings, const Setting& setting) {
 }  // namespace
 
 void load_file(Settings& settings, const std::filesystem::path& file) {
+  if (std::error_code failed; std::filesystem::is_directory(file, failed)) throw ConfigError(fmt::format("{}: a directory is no configuration file", file.string()));
+  if (!std::ifstream(file)) throw ConfigError(fmt::format("{}: the configuration file cannot be read: {}", file.string(), std::strerror(errno)));
   try {
     load_table(settings, toml::parse_file(file.string()), "");
   } catch (const toml::parse_error& error) {
@@ -202,6 +207,8 @@ std::optional<Settings> read_configuration(int argc, const char* const* argv, co
   app.add_option("--config", file, "a configuration file, in TOML")->type_name("FILE");
   bool print = false;
   app.add_flag("--print-config", print, "show every setting as it would be used, and end");
+  bool reset = false;
+  app.add_flag("--reset-root-password", reset, "set root's password anew, while the server is stopped, and end");
   app.set_version_flag("--version", "velocityd " + version);
   try {
     app.parse(argc, argv);
@@ -221,6 +228,7 @@ std::optional<Settings> read_configuration(int argc, const char* const* argv, co
     if (std::holds_alternative<std::vector<std::string> Settings::*>(setting->field)) assign(settings, *setting, values);
     else assign(settings, *setting, values.back());
   }
+  settings.reset_root_password = reset;
   if (settings.state.empty()) settings.state = default_state_directory().string();
   if (settings.tls_certificate.empty() != settings.tls_key.empty())
     throw ConfigError("http.tls_certificate and http.tls_key are given together or not at all");

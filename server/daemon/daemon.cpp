@@ -1,11 +1,14 @@
 #include "server/daemon/daemon.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <velocity/abi.h>
 
 #include "framework/model/error.hpp"
 #include "framework/plugin/drop_ins.hpp"
+#include "server/daemon/config.hpp"
 
 namespace velocity::daemon {
 namespace {
@@ -39,7 +42,7 @@ plugin::RegistrySettings registry_settings(const Settings& settings, const Insta
   return registry;
 }
 
-edge::EdgeSettings edge_settings(const Settings& settings, const Logs& logs) {
+edge::EdgeSettings edge_settings(const Settings& settings, std::shared_ptr<spdlog::logger> access) {
   using std::chrono::seconds;
   edge::EdgeSettings edge;
   edge.listen = settings.listen;
@@ -48,7 +51,7 @@ edge::EdgeSettings edge_settings(const Settings& settings, const Logs& logs) {
   edge.trusted_proxy = settings.trusted_proxy;
   edge.hosts = settings.hosts;
   edge.origins = settings.origins;
-  edge.access_log = logs.access();
+  edge.access_log = std::move(access);
   edge.limits.body = static_cast<std::size_t>(settings.body_kib) << 10;
   edge.limits.connections = static_cast<std::size_t>(settings.connections);
   edge.limits.queue = static_cast<std::size_t>(settings.queue);
@@ -71,7 +74,21 @@ rest::BackendSettings backend_settings(const Settings& settings) {
   return backend;
 }
 
+void require_directories(const char* setting, const std::vector<std::string>& directories) {
+  for (const auto& directory : directories) {
+    std::error_code failed;
+    if (!std::filesystem::is_directory(directory, failed))
+      throw ConfigError(fmt::format("{}: {} is no directory{}", setting, directory, failed ? " (" + failed.message() + ")" : ""));
+  }
+}
+
 }  // namespace
+
+void try_settings(const Settings& settings) {
+  require_directories("plugins.directories (--plugins)", settings.plugin_directories);
+  require_directories("plugins.drop_ins", settings.drop_in_directories);
+  edge::try_settings(edge_settings(settings, nullptr));
+}
 
 Daemon::Daemon(const Settings& settings, const std::string& root_password)
     : state_(settings.state),
@@ -113,9 +130,12 @@ Daemon::Daemon(const Settings& settings, const std::string& root_password)
                 pools_, alterations_, snapshots_, clones_, watch_},
       guard_(sessions_, replies_, logs_.server(), rest::all_routes(services_, about())),
       backend_(guard_, backend_settings(settings)),
-      edge_(edge_settings(settings, logs_), backend_, services_) {
+      edge_(edge_settings(settings, logs_.access()), backend_, services_) {
   for (const auto& report : registry_.plugins())
     spdlog::log(report.status == "refused" ? spdlog::level::warn : spdlog::level::info, "Plugin {}", plugin::line_of(report));
+  for (const auto& name : settings.disabled_plugins)
+    if (std::none_of(registry_.plugins().begin(), registry_.plugins().end(), [&](const auto& report) { return report.name == name; }))
+      spdlog::warn("plugins.disabled names \"{}\", and there is no such plugin", name);
   // Last, when nothing can keep its password from being shown any more; until then every sign-in is refused.
   root_made_ = accounts_.create_root(root_password);
   spdlog::info("velocityd {} answers at {}, state in {}", server_version(), edge_.url(), state_.path().string());

@@ -31,6 +31,9 @@
 
 namespace velocity::daemon {
 
+// What can be known to be wrong before anything is begun: throws std::runtime_error with a text for the administrator.
+void try_settings(const Settings& settings);
+
 // Answers requests from construction on. Throws model::Error or std::runtime_error, with a text for the administrator, when it cannot.
 class Daemon {
  public:
@@ -41,6 +44,7 @@ class Daemon {
   Daemon& operator=(const Daemon&) = delete;
 
   std::string url() const { return edge_.url(); }
+  const std::filesystem::path& state() const { return state_.path(); }
   const plugin::Registry& plugins() const { return registry_; }
   bool first_start() const { return root_made_; }
 

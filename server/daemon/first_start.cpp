@@ -1,15 +1,21 @@
 #include "server/daemon/first_start.hpp"
 
+#include <fcntl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 
 #include <fmt/format.h>
 
 #include "framework/model/json.hpp"
+#include "framework/process/descriptor.hpp"
+#include "framework/service/accounts.hpp"
+#include "framework/store/state_directory.hpp"
 #include "server/daemon/config.hpp"
 
 namespace velocity::daemon {
@@ -39,14 +45,40 @@ RootPassword take_root_password(const Settings& settings) {
   if (const char* variable = std::getenv(kVariable)) given = variable;
   ::unsetenv(kVariable);
   if (!settings.root_password_file.empty()) {
-    std::ifstream file(settings.root_password_file);
+    const auto& name = settings.root_password_file;
+    if (std::error_code failed; std::filesystem::is_directory(name, failed)) throw ConfigError(fmt::format("{}: a directory is no file with root's password", name));
+    std::ifstream file(name);
+    if (!file) throw ConfigError(fmt::format("{}: the file with root's password cannot be read: {}", name, std::strerror(errno)));
     given.clear();
-    if (!std::getline(file, given) || given.empty())
-      throw ConfigError(fmt::format("{}: root's password must be the file's first line", settings.root_password_file));
-    if (given.back() == '\r') given.pop_back();
+    std::getline(file, given);
+    if (!given.empty() && given.back() == '\r') given.pop_back();
+    if (given.empty()) throw ConfigError(fmt::format("{}: root's password must be the file's first line", name));
   }
   if (given.empty()) return {random_password(), true};
+  if (service::is_too_short(given)) throw ConfigError(fmt::format("root's password must have at least {} characters", service::kLeastPassword));
   return {given, false};
+}
+
+std::string tell_password(const std::filesystem::path& state, const std::string& password) {
+  if (::isatty(STDOUT_FILENO) == 1) return fmt::format("Its password, shown this once: {}", password);
+  const auto file = std::filesystem::absolute(state) / "root-password";
+  std::filesystem::remove(file);
+  const process::Descriptor descriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const auto line = password + "\n";
+  if (!descriptor || ::write(descriptor.number(), line.data(), line.size()) != static_cast<ssize_t>(line.size()))
+    throw std::runtime_error(fmt::format("{}: root's password cannot be written there: {}", file.string(), std::strerror(errno)));
+  return fmt::format("Its password is in {}, which only the server's user may read: sign in, change it, and remove the file", file.string());
+}
+
+void reset_root_password(const Settings& settings, const std::string& password) {
+  const std::filesystem::path state(settings.state);
+  if (!std::filesystem::exists(state / "velocity.db"))
+    throw ConfigError(fmt::format("{} is no server's state directory: --state says where that is. The first start makes root", state.string()));
+  const store::StateDirectory directory(state);  // refused while a server has it
+  store::Database database(directory.database());
+  service::Inventory inventory(database);
+  service::Passwords passwords;
+  if (!service::reset_root(inventory, passwords, password)) throw ConfigError("there is no user root yet: the first start makes it");
 }
 
 void write_ready_file(const std::filesystem::path& file, const std::string& url) {

@@ -1,4 +1,4 @@
-// Root's password at the first start, and telling that the server is ready. Included by the composition root and main.
+// Root's password at the first start and when it was lost, and telling that the server is ready. Included by the composition root and main.
 #pragma once
 
 #include <filesystem>
@@ -14,8 +14,15 @@ struct RootPassword {
 };
 
 // From the file, else from VELOCITY_ROOT_PASSWORD, else random. The variable is taken out of the environment, which children would inherit.
-// Throws ConfigError when the file cannot be read or is empty.
+// Throws ConfigError when the file cannot be read or is empty, or the password is too short.
 RootPassword take_root_password(const Settings& settings);
+
+// For a person, on the terminal; where nobody sits at one, in a file of the state directory that only the server's user may read, so that it does
+// not end in a log. What to say of it: "Its password, shown this once: …".
+std::string tell_password(const std::filesystem::path& state, const std::string& password);
+
+// Of a server that is stopped: the password becomes root's, and whoever is signed in as root is out. Throws ConfigError when there is no root yet.
+void reset_root_password(const Settings& settings, const std::string& password);
 
 // {"url", "pid"}: whole or not there.
 void write_ready_file(const std::filesystem::path& file, const std::string& url);

@@ -1,10 +1,13 @@
 // velocityd: reads the configuration, makes the daemon, tells the person at the terminal what to do next, and waits for the end.
 #include <sys/stat.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <future>
+#include <memory>
 #include <thread>
 
 #include <fmt/format.h>
@@ -33,40 +36,71 @@ sigset_t hold_back_signals() {
   return ending;
 }
 
-void greet(const daemon::Daemon& server, const daemon::RootPassword& root) {
+void greet(const daemon::Daemon& server, const daemon::Settings& settings, const daemon::RootPassword& root) {
   for (const auto& report : server.plugins().plugins())
     if (report.status == "refused") fmt::print("Plugin {}\n", plugin::line_of(report));
   fmt::print("velocityd {} answers at {}\n", daemon::server_version(), server.url());
-  const bool show = server.first_start() && root.generated;
-  if (show) fmt::print("The user root was made. Its password, shown this once: {}\n", root.text);
+  const bool made = server.first_start() && root.generated;
+  const auto told = made ? daemon::tell_password(server.state(), root.text) : std::string();
+  if (made) fmt::print("The user root was made. {}\n", told);
   else if (server.first_start()) fmt::print("The user root was made, with the password that you gave\n");
-  fmt::print("Sign in:\n  curl -s {}/u/auth -d '{{\"username\": \"root\", \"password\": \"{}\"}}'\n", server.url(),
-             show ? root.text : "<password>");
+  else if (!settings.root_password_file.empty())
+    fmt::print("root's password is as it was: --root-password-file counts at the first start. velocityd --reset-root-password sets one that was lost\n");
+  const bool shown = told.find(root.text) != std::string::npos;
+  fmt::print("Sign in:\n  curl -s {}/u/auth -d '{{\"username\": \"root\", \"password\": \"{}\"}}'\n", server.url(), made && shown ? root.text : "<password>");
   std::fflush(stdout);
 }
 
-// A worker may be inside a call that cannot be cut short. What is acknowledged is on disk, so nothing is lost by not waiting for it:
-// neither beyond the patience nor after a second signal.
-void bound_the_end(const sigset_t& ending, std::chrono::seconds patience) {
-  std::thread([ending, patience] {
-    const timespec time{patience.count(), 0};
-    sigtimedwait(&ending, nullptr, &time);
-    spdlog::warn("a request does not end; the server ends without it");
-    std::_Exit(EXIT_SUCCESS);
-  }).detach();
-}
+// Waits for the signal that ends the server, from the beginning on. One that comes while the server is still starting ends it there and then: what is
+// begun is mended by the next start, as after any other end. Once it serves, requests in flight are waited for: a worker may be inside a call that
+// cannot be cut short, but what is acknowledged is on disk, so nothing is lost by not waiting beyond the patience nor after a second signal.
+class Ending {
+ public:
+  Ending(const sigset_t& ending, std::chrono::seconds patience) {
+    std::thread([ending, patience, state = state_] {
+      int number = 0;
+      sigwait(&ending, &number);
+      if (!state->serving) {
+        fmt::print(stderr, "velocityd: ended before it answered\n");
+        std::_Exit(EXIT_SUCCESS);
+      }
+      state->asked.set_value();
+      const timespec time{patience.count(), 0};
+      sigtimedwait(&ending, nullptr, &time);
+      spdlog::warn("a request does not end; the server ends without it");
+      std::_Exit(EXIT_SUCCESS);
+    }).detach();
+  }
+  void serves() { state_->serving = true; }
+  void wait() { state_->asked.get_future().wait(); }
+
+ private:
+  struct State {
+    std::atomic<bool> serving = false;
+    std::promise<void> asked;
+  };
+  std::shared_ptr<State> state_ = std::make_shared<State>();
+};
 
 int serve(const daemon::Settings& settings) {
-  const sigset_t ending = hold_back_signals();
+  Ending ending(hold_back_signals(), std::chrono::seconds(settings.drain_seconds) + kLastPatience);
   const auto root = daemon::take_root_password(settings);
+  daemon::try_settings(settings);
   daemon::Daemon server(settings, root.text);
-  greet(server, root);
+  ending.serves();
+  greet(server, settings, root);
   if (!settings.ready_file.empty()) daemon::write_ready_file(settings.ready_file, server.url());
   // To the service manager, if there is one. Its socket's name goes out of the environment, so that no guest is given it.
   sd_notify(1, fmt::format("READY=1\nSTATUS=Answers at {}", server.url()).c_str());
-  int number = 0;
-  sigwait(&ending, &number);
-  bound_the_end(ending, std::chrono::seconds(settings.drain_seconds) + kLastPatience);
+  ending.wait();
+  return EXIT_SUCCESS;
+}
+
+int reset(const daemon::Settings& settings) {
+  const auto root = daemon::take_root_password(settings);
+  daemon::reset_root_password(settings, root.text);
+  if (root.generated) fmt::print("root has another password. {}\n", daemon::tell_password(settings.state, root.text));
+  else fmt::print("root has the password that you gave\n");
   return EXIT_SUCCESS;
 }
 
@@ -79,7 +113,7 @@ int main(int argc, char** argv) {
   try {
     std::string text;
     const auto settings = daemon::read_configuration(argc, argv, daemon::server_version(), text);
-    if (settings) return serve(*settings);
+    if (settings) return settings->reset_root_password ? reset(*settings) : serve(*settings);
     fmt::print("{}", text);
     return EXIT_SUCCESS;
   } catch (const daemon::ConfigError& error) {

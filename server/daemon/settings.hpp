@@ -16,6 +16,7 @@ struct Settings {
   std::string state;  // empty: default_state_directory()
   std::string ready_file;
   std::string root_password_file;
+  bool reset_root_password = false;  // instead of serving; on the command line only
 
   std::string listen = "127.0.0.1:4567";
   std::string tls_certificate;

@@ -67,7 +67,24 @@ void check_reach(const EdgeSettings& settings, const tcp::endpoint& endpoint, bo
                   settings.listen));
 }
 
+std::runtime_error cannot_listen(const EdgeSettings& settings, const boost::system::system_error& error) {
+  return std::runtime_error(fmt::format("Cannot listen on {}: {}", settings.listen, error.code().message()));
+}
+
 }  // namespace
+
+void try_settings(const EdgeSettings& settings) {
+  const auto endpoint = parse_endpoint(settings.listen);
+  const bool tls = wants_tls(settings);
+  check_reach(settings, endpoint, tls);
+  if (tls) static_cast<void>(make_tls_context(settings.certificate, settings.private_key));
+  try {
+    net::io_context io;
+    const tcp::acceptor acceptor(io, endpoint);  // listens for a moment
+  } catch (const boost::system::system_error& error) {
+    throw cannot_listen(settings, error);
+  }
+}
 
 // Member order is lifetime order.
 class EdgeServer::Running {
@@ -89,7 +106,7 @@ class EdgeServer::Running {
     try {
       listener_.emplace(io_, endpoint_, tls_ ? &*tls_ : nullptr, *shared_);
     } catch (const boost::system::system_error& error) {
-      throw std::runtime_error(fmt::format("Cannot listen on {}: {}", settings_.listen, error.code().message()));
+      throw cannot_listen(settings_, error);
     }
     endpoint_ = listener_->endpoint();
     listener_->start();

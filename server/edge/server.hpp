@@ -14,6 +14,9 @@ struct Services;
 
 namespace velocity::edge {
 
+// Before anything slow is begun: throws what the constructor would throw of these settings now.
+void try_settings(const EdgeSettings& settings);
+
 // Listens from construction to stop(). One thread does all that waits for sockets, a few more write uploads to disk. The backend and the
 // services must outlive it.
 class EdgeServer {

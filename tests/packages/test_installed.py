@@ -71,7 +71,10 @@ def started(root) -> InstalledServer:
     done = root.run("systemctl", "start", "velocity", check=False)
     told = root.run("journalctl", "--no-pager", "-u", "velocity").stdout
     assert done.returncode == 0, told
-    return InstalledServer(re.search(r"shown this once: (\S+)", told)[1])
+    file = re.search(r"Its password is in (\S+),", told)[1]
+    password = root.run("cat", file).stdout.strip()
+    assert password and password not in told
+    return InstalledServer(password)
 
 
 def running_guest(server, root) -> tuple[str, str]:
