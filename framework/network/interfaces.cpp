@@ -45,15 +45,7 @@ std::optional<Joint> joint_of(const Link& link, const InterfacesSettings& settin
   return wireless(settings, link.name) ? std::nullopt : std::optional(Joint::macvtap);
 }
 
-// Also what carries a VLAN that is the way out.
-std::set<int> ways_out(const std::vector<Link>& links, std::set<int> routes) {
-  for (const auto& link : links)
-    if (link.kind == "vlan" && routes.contains(link.index)) routes.insert(link.lower);
-  return routes;
-}
-
-std::vector<Interface> offered(const std::vector<Link>& links, const std::set<int>& routes, const InterfacesSettings& settings) {
-  const auto out = ways_out(links, routes);
+std::vector<Interface> offered(const std::vector<Link>& links, const std::set<int>& out, const InterfacesSettings& settings) {
   std::map<std::string, Interface> by_key;
   for (const auto& link : links) {
     const auto joint = joint_of(link, settings);
@@ -74,24 +66,42 @@ Interfaces::Interfaces(InterfacesSettings settings) : settings_(std::move(settin
 
 bool Interfaces::look() {
   std::vector<Interface> list;
-  std::string trouble;
+  std::vector<std::string> held_back;
   try {
     Netlink question;
     const auto links = read_links(question);
-    list = offered(links, read_default_routes(question), settings_);
-  } catch (const model::Error& error) {
-    trouble = error.detail();
+    const auto out = ways_out(links, read_default_routes(question));
+    list = offered(links, out, settings_);
+    for (const auto& link : links)
+      if (out.contains(link.index) && !contains(settings_.default_route, link.name)) held_back.push_back(link.name);
+  } catch (const model::Error& error) {  // that says nothing of the interfaces: none of them is taken for gone
+    const std::lock_guard lock(mutex_);
+    trouble_ = error.detail();
+    return false;
   }
   const std::lock_guard lock(mutex_);
-  trouble_ = std::move(trouble);
+  trouble_.clear();
+  seen_ = true;
+  held_back_ = std::move(held_back);
   if (list == list_) return false;
   list_ = std::move(list);
   return true;
 }
 
+void Interfaces::require_seen() const {
+  if (!seen_) throw model::Error(model::ErrorCode::network_failed, "The host's network interfaces are not known", trouble_);
+}
+
 std::vector<Interface> Interfaces::list() const {
   const std::lock_guard lock(mutex_);
+  require_seen();
   return list_;
+}
+
+std::vector<std::string> Interfaces::held_back() const {
+  const std::lock_guard lock(mutex_);
+  require_seen();
+  return held_back_;
 }
 
 std::string Interfaces::trouble() const {
@@ -125,7 +135,7 @@ class InterfaceWatch::Follower {
   void follow() {
     interfaces_.look();
     changed_();
-    while (wait(news_ ? milliseconds(-1) : kRetry)) {
+    while (wait(news_ && interfaces_.trouble().empty() ? milliseconds(-1) : kRetry)) {
       listen();
       const auto burst = Clock::now();
       while (news_ && news_->drain() && Clock::now() - burst < kLongestBurst)

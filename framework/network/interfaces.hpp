@@ -36,19 +36,25 @@ struct InterfacesSettings {
 // Bridges, physical interfaces and bonds of the network namespace that the server runs in. Never: what is wireless (an access point accepts
 // one address), loopback, guests' taps, ports of a bridge or bond.
 //
-// Threads: any. Errors: none; where the kernel cannot be asked, the list is empty and trouble() says why.
+// Threads: any. Where the kernel cannot be asked, all is as it was last seen and trouble() says why.
 class Interfaces {
  public:
   explicit Interfaces(InterfacesSettings settings);  // looks once
 
   bool look();                          // asks the kernel; whether the list has changed
-  std::vector<Interface> list() const;  // as last seen, in the order of the keys
-  std::string trouble() const;          // empty when there is none
+  // As last seen. Throw Error(network_failed) when nothing ever was: that there are none would be another thing.
+  std::vector<Interface> list() const;         // in the order of the keys
+  std::vector<std::string> held_back() const;  // by name: the ways out that are not listed
+  std::string trouble() const;                 // empty when there is none
 
  private:
   const InterfacesSettings settings_;
+  void require_seen() const;  // with the mutex held
+
   mutable std::mutex mutex_;
+  bool seen_ = false;
   std::vector<Interface> list_;
+  std::vector<std::string> held_back_;
   std::string trouble_;
 };
 

@@ -107,4 +107,14 @@ std::set<int> read_default_routes(Netlink& netlink) {
   return found;
 }
 
+std::set<int> ways_out(const std::vector<Link>& links, std::set<int> routes) {
+  const auto stands_on_another = [](const Link& link) { return link.kind == "vlan" || link.kind == "macvlan" || link.kind == "ipvlan"; };
+  for (bool more = true; more;) {
+    more = false;
+    for (const auto& link : links)
+      if (stands_on_another(link) && routes.contains(link.index)) more = routes.insert(link.lower).second || more;
+  }
+  return routes;
+}
+
 }  // namespace velocity::network

@@ -30,4 +30,7 @@ std::vector<Link> read_links(Netlink& netlink);
 // The indices of the links that some default route, of IPv4 or IPv6 and in any table, leads through.
 std::set<int> read_default_routes(Netlink& netlink);
 
+// The links that the routes lead through, and what carries those, however many stand on one another.
+std::set<int> ways_out(const std::vector<Link>& links, std::set<int> routes);
+
 }  // namespace velocity::network

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <chrono>
+#include <sstream>
 #include <string_view>
 
 #include "framework/model/error.hpp"
@@ -38,12 +39,15 @@ void check(bool right, std::string_view what, const std::string& value) {
   if (!right) throw model::Error(model::ErrorCode::network_failed, "The host's packet filter cannot be set up", fmt::format("not {}: {}", what, value));
 }
 
+model::Error failed(const process::ProgramEnd& end) {
+  return {model::ErrorCode::network_failed, "The host's packet filter cannot be set up",
+          end.timed_out ? std::string("nft did not end in time") : fmt::format("nft (package nftables) ended with {}: {}", end.status, end.errors)};
+}
+
 // All of the script or nothing of it, in the network namespace of the calling thread.
 void run(const std::filesystem::path& nft, const std::string& script) {
   const auto end = process::Program({nft.string(), script}, {"LC_ALL=C"}, kDeadline).run();
-  if (end.success()) return;
-  throw model::Error(model::ErrorCode::network_failed, "The host's packet filter cannot be set up",
-                     end.timed_out ? std::string("nft did not end in time") : fmt::format("nft (package nftables) ended with {}: {}", end.status, end.errors));
+  if (!end.success()) throw failed(end);
 }
 
 }  // namespace
@@ -58,6 +62,22 @@ void MacGuard::guard(const std::string& device, Joint joint, const std::string& 
                                 joint == Joint::bridge ? "ingress" : "egress", device);
   run(nft_, fmt::format("add table netdev velocity\n{0}\ndelete chain netdev velocity {1}\n{0}\nadd rule netdev velocity {1} ether saddr {2} accept\n",
                             make, chain, mac));
+}
+
+std::set<std::string> MacGuard::guarded() const {
+  std::string listed;
+  const auto end = process::Program({nft_.string(), "list chains netdev"}, {"LC_ALL=C"}, kDeadline).run([&](std::string_view text) { listed += text; });
+  if (!end.success()) throw failed(end);
+  std::set<std::string> devices;
+  std::istringstream words(listed);
+  const auto prefix = chain_of("");
+  bool ours = false;
+  for (std::string word; words >> word;) {
+    std::string name;
+    if (word == "table" && words >> word >> name) ours = word == "netdev" && name == "velocity";
+    if (ours && word == "chain" && words >> name && name.starts_with(prefix)) devices.insert(name.substr(prefix.size()));
+  }
+  return devices;
 }
 
 void MacGuard::release(const std::string& device) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 
 #include "framework/network/interfaces.hpp"
@@ -18,6 +19,7 @@ class MacGuard {
 
   void guard(const std::string& device, Joint joint, const std::string& mac) const;  // again is success, and takes what is said now
   void release(const std::string& device) const;                                     // no such rule is success
+  std::set<std::string> guarded() const;                                             // the devices that have such a rule
 
  private:
   std::filesystem::path nft_;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "framework/model/error.hpp"
+#include "framework/network/links.hpp"
 #include "framework/network/netlink.hpp"
 
 namespace velocity::network {
@@ -78,6 +79,14 @@ void make_macvtap(const std::string& name, const std::string& lower, const std::
   put(body, IFLA_LINK, bytes_of(below));
   put(body, IFLA_LINKINFO, link_info());
   Netlink().change(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body);
+}
+
+std::vector<std::string> macvtaps() {
+  Netlink question;
+  std::vector<std::string> names;
+  for (auto& link : read_links(question))
+    if (link.kind == "macvtap") names.push_back(std::move(link.name));
+  return names;
 }
 
 void remove_macvtap(const std::string& name) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace velocity::network {
 
@@ -10,6 +11,7 @@ namespace velocity::network {
 //
 // In the network namespace of the calling thread. Errors: Error(network_failed).
 void make_macvtap(const std::string& name, const std::string& lower, const std::string& mac);  // switched on; takes the place of one of this name
+std::vector<std::string> macvtaps();                                                           // the names of all
 void remove_macvtap(const std::string& name);                                                  // none of this name is success
 
 }  // namespace velocity::network

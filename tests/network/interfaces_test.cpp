@@ -2,11 +2,15 @@
 
 #include <gmock/gmock.h>
 
+#include <sys/resource.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
 
+#include "framework/model/error.hpp"
+#include "framework/network/links.hpp"
 #include "tests/network/namespace.hpp"
 #include "tests/support/temporary_directory.hpp"
 
@@ -102,12 +106,46 @@ TEST_F(InterfacesTest, TheWayOutIsOfferedOnlyWhenItIsListed) {
   ip("addr add 10.9.0.2/24 dev br0");
   ip("route add default via 10.9.0.1");
   EXPECT_THAT(soon(strict, {"bridge br1"}), ElementsAre("bridge br1"));
+  EXPECT_THAT(strict.held_back(), ElementsAre("br0"));
   ip("-6 route add default dev br1");
   EXPECT_THAT(soon(strict, {}), IsEmpty());
   EXPECT_FALSE(listed.look());
   EXPECT_THAT(keys(listed), ElementsAre("bridge br0", "bridge br1"));
   ip("route del default");
   EXPECT_THAT(soon(strict, {"bridge br0"}), ElementsAre("bridge br0"));
+}
+
+// Not every kernel has VLANs.
+TEST(WaysOut, WhatCarriesAWayOutIsOneHoweverMuchStandsOnIt) {
+  const auto link = [](int index, const char* kind, int lower) {
+    Link made;
+    made.index = index;
+    made.kind = kind;
+    made.lower = lower;
+    return made;
+  };
+  const std::vector<Link> links{link(1, "", 0), link(2, "vlan", 1), link(3, "vlan", 2), link(4, "macvlan", 3), link(5, "veth", 1), link(6, "vlan", 1)};
+  EXPECT_THAT(ways_out(links, {4}), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(ways_out(links, {5}), ElementsAre(5)) << "a veth's other end carries nothing";
+  EXPECT_THAT(ways_out(links, {}), IsEmpty());
+}
+
+TEST_F(InterfacesTest, NoInterfaceIsGoneBecauseTheKernelCouldNotBeAsked) {
+  ip("link add br0 type bridge");
+  Interfaces interfaces(with_veth());
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{0, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const bool changed = interfaces.look();
+  const Interfaces blind(with_veth());
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_FALSE(changed);
+  EXPECT_NE(interfaces.trouble(), "");
+  EXPECT_THAT(keys(interfaces), ElementsAre("bridge br0"));
+  EXPECT_THROW(blind.list(), model::Error) << "which is not the same as none";
+  interfaces.look();
+  EXPECT_EQ(interfaces.trouble(), "");
 }
 
 TEST_F(InterfacesTest, ADefaultRouteInAnotherTableOrOverSeveralWaysCountsToo) {

@@ -165,6 +165,16 @@ TEST_F(MacGuardTest, AReleasedDeviceIsFreeAndReleasingTwiceIsNoError) {
   EXPECT_EQ(rules().find("chain"), std::string::npos);
 }
 
+TEST_F(MacGuardTest, TheDevicesThatAreGuardedAreKnown) {
+  EXPECT_TRUE(guard_.guarded().empty());
+  guard_.guard("tap", Joint::bridge, kOwnText);
+  guard_.guard("guest", Joint::macvtap, kOwnText);
+  ASSERT_EQ(std::system("/usr/sbin/nft 'add table netdev other; add chain netdev other guest-port'"), 0);
+  EXPECT_THAT(guard_.guarded(), testing::ElementsAre("guest", "tap"));
+  guard_.release("tap");
+  EXPECT_THAT(guard_.guarded(), testing::ElementsAre("guest"));
+}
+
 TEST_F(MacGuardTest, NothingButNamesAndAddressesGetsIntoTheScript) {
   const auto before = rules();
   for (const auto* device : {"", "tap; flush ruleset", "tap\"", "a name that is far too long", "tap\n", "../tap"}) {
