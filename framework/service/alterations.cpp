@@ -70,38 +70,6 @@ std::map<std::string, bool> differences(const Machine& old, const Machine& wante
   return changes;
 }
 
-void add_missing(std::vector<model::Attachment>& list, const std::vector<model::Attachment>& more) {
-  for (const auto& attachment : more)
-    if (std::none_of(list.begin(), list.end(), [&](const auto& entry) { return entry.resource == attachment.resource; })) list.push_back(attachment);
-}
-
-// The row while the change is under way: nobody else is given what either of the two has.
-Machine between(const Machine& old, const Machine& wanted) {
-  Machine row = old;
-  row.name = wanted.name;
-  row.catalog = wanted.catalog;
-  row.cpu_count = std::max(old.cpu_count, wanted.cpu_count);
-  row.memory_mb = std::max(old.memory_mb, wanted.memory_mb);
-  row.parts = wanted.parts;
-  add_missing(row.storage, wanted.storage);
-  add_missing(row.nics, wanted.nics);
-  row.altering = {{kTarget, document_of(old)}};
-  return row;
-}
-
-// A disk of which a snapshot keeps a state stays where the snapshot can be gone back to.
-void check_snapshots(const Picture& picture, const Machine& now, const Machine& wanted) {
-  picture.snapshot_names.visit_from({now.id, ""}, [&](const Picture::SnapshotName& key, const auto& id) {
-    if (key.first != now.id) return false;
-    for (const auto& disk : kept_disks(picture, *picture.snapshots.find(*id)))
-      if (std::none_of(wanted.storage.begin(), wanted.storage.end(), [&](const auto& attachment) { return attachment.resource == disk->id; }))
-        throw Error(ErrorCode::resource_in_use,
-                    fmt::format("The snapshot \"{}\" keeps a state of the disk {}. Remove the snapshot first", key.second, disk->id.text()))
-            .with("rid", disk->id.text());
-    return true;
-  });
-}
-
 bool is_stopped(const Picture& picture, MachineId id) {
   const auto observation = picture.observations.find(id);
   return !observation || observation->seen.state == MachineState::STOPPED;
@@ -153,7 +121,7 @@ Alterations::Prepared Alterations::prepare(const Caller& caller, MachineId id, c
   if (wanted.catalog != now->catalog) static_cast<void>(Access(*picture, caller).machine(id, Permission::remove));
   check_alteration(registry_, *picture, caller, *now, wanted);
   check_boot_order(wanted);
-  check_snapshots(*picture, *now, wanted);
+  require_kept_disks(*picture, wanted);
   if (!change.own.empty()) wanted.spec = type.validate(wanted.spec, with_heads(*picture, wanted.parts, volumes_));
   Prepared prepared{picture, now, std::move(wanted), {}, {}, {}};
   auto& changes = prepared.altered.changes = differences(*now, prepared.wanted, type);
@@ -213,7 +181,9 @@ void Alterations::put_intent(Change& change, const Caller& caller, const Machine
   const auto row = change.picture().machines.find(wanted.id);
   if (!row || row->phase != model::Phase::ready) throw machine_not_found(wanted.id);
   check_alteration(registry_, change.picture(), caller, *row, wanted);
-  change.put(between(*row, wanted));
+  auto journalled = between(*row, wanted);
+  journalled.altering = {{kTarget, document_of(*row)}};
+  change.put(journalled);
 }
 
 void Alterations::commit_outcome(Machine row) {
@@ -222,7 +192,7 @@ void Alterations::commit_outcome(Machine row) {
     // It may have been marked for removal meanwhile, alone or with its catalog.
     const auto current = change.picture().machines.find(row.id);
     if (!current || current->phase != model::Phase::ready) throw machine_not_found(row.id);
-    change.put(row);
+    change.put_back(row);  // it has no more than the journalled row, or what it had before a move
   });
 }
 

@@ -124,9 +124,21 @@ void Change::put(const model::Resource& resource) {
   transaction_.put(resource);
 }
 
+void Change::put_back(const model::Machine& machine) {
+  replace(next_, next_.machines, machine.id, machine);
+  transaction_.put(machine);
+}
+
+void Change::put_back(const model::Resource& resource) {
+  replace(next_, next_.resources, resource.id, resource);
+  transaction_.put(resource);
+}
+
 void Change::put(const model::Upload& upload) {
+  const auto before = next_.taken_by(upload.group);
+  replace(next_, next_.uploads, upload.id, upload);
+  require_quota(upload.group, before);
   transaction_.put(upload);
-  next_.uploads.set(upload.id, upload);
 }
 
 void Change::put(const model::Quota& quota) {

@@ -94,6 +94,9 @@ class Change {
   void put(const model::Snapshot& snapshot);
   void put(const model::Pool& pool);
   void put(const model::Reply& reply);
+  // What is so already, or was so before: of that a quota has no say.
+  void put_back(const model::Machine& machine);
+  void put_back(const model::Resource& resource);
   void erase(model::Uid uid);  // with its authkeys
   void erase(model::Gid gid);  // and every membership and share that names it
   void erase(const model::AuthkeyHash& hash);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "framework/service/machine_checks.hpp"
 #include "framework/service/machine_document.hpp"
 #include "framework/service/pools.hpp"
@@ -42,6 +44,18 @@ void require_snapshots(const Picture& picture, const model::Machine& machine) {
       throw Error(ErrorCode::snapshot_impossible, fmt::format("The disk {} is not in the format qcow2, which alone can hold snapshots", disk->id.text()))
           .with("rid", disk->id.text());
   }
+}
+
+void require_kept_disks(const Picture& picture, const model::Machine& wanted) {
+  picture.snapshot_names.visit_from({wanted.id, ""}, [&](const Picture::SnapshotName& key, const auto& id) {
+    if (key.first != wanted.id) return false;
+    for (const auto& disk : kept_disks(picture, *picture.snapshots.find(*id)))
+      if (std::none_of(wanted.storage.begin(), wanted.storage.end(), [&](const auto& attachment) { return attachment.resource == disk->id; }))
+        throw Error(ErrorCode::resource_in_use,
+                    fmt::format("The snapshot \"{}\" keeps a state of the disk {}. Remove the snapshot first", key.second, disk->id.text()))
+            .with("rid", disk->id.text());
+    return true;
+  });
 }
 
 }  // namespace velocity::service

@@ -14,4 +14,7 @@ std::vector<std::shared_ptr<const model::Resource>> kept_disks(const Picture& pi
 // What is in the way of keeping this machine's disks: snapshot_impossible with `rid`.
 void require_snapshots(const Picture& picture, const model::Machine& machine);
 
+// A disk of which a snapshot keeps a state stays where the snapshot can be gone back to: resource_in_use with `rid` when `wanted` is without it.
+void require_kept_disks(const Picture& picture, const model::Machine& wanted);
+
 }  // namespace velocity::service

@@ -1,5 +1,6 @@
 #include "framework/service/machine_document.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "framework/model/error.hpp"
@@ -56,6 +57,11 @@ void read_own(const Json& document, Read read) {
   }
 }
 
+void add_missing(std::vector<model::Attachment>& list, const std::vector<model::Attachment>& more) {
+  for (const auto& attachment : more)
+    if (std::none_of(list.begin(), list.end(), [&](const auto& entry) { return entry.resource == attachment.resource; })) list.push_back(attachment);
+}
+
 void read_make(FieldReader& fields, const Json& document, model::Machine& machine) {
   machine.cpu_count = small_number(fields, "cpu_count");
   machine.memory_mb = small_number(fields, "memory_mb");
@@ -91,6 +97,18 @@ Json document_of(const model::Machine& machine) {
           {"autostart", machine.autostart},
           {"rosetta", machine.rosetta},
           {"spec", machine.spec}};
+}
+
+model::Machine between(const model::Machine& old, const model::Machine& wanted) {
+  model::Machine row = old;
+  row.name = wanted.name;
+  row.catalog = wanted.catalog;
+  row.cpu_count = std::max(old.cpu_count, wanted.cpu_count);
+  row.memory_mb = std::max(old.memory_mb, wanted.memory_mb);
+  row.parts = wanted.parts;
+  add_missing(row.storage, wanted.storage);
+  add_missing(row.nics, wanted.nics);
+  return row;
 }
 
 void restore_make(model::Machine& machine, const Json& document) {

@@ -16,4 +16,7 @@ void restore_make(model::Machine& machine, const nlohmann::json& document);
 // And its name, its catalog, and whether it starts by itself.
 void restore_all(model::Machine& machine, const nlohmann::json& document);
 
+// The row while one becomes the other: nobody else is given what either of the two has.
+model::Machine between(const model::Machine& old, const model::Machine& wanted);
+
 }  // namespace velocity::service

@@ -1,5 +1,6 @@
 #include "framework/service/snapshot_effects.hpp"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "framework/model/error.hpp"
@@ -14,10 +15,25 @@ void SnapshotEffects::take(const Picture& picture, const model::Snapshot& snapsh
   for (const auto& disk : kept_disks(picture, snapshot)) volumes_.snapshot_take(chain_of(picture, disk->id), snapshot.id.uuid());
 }
 
-std::map<model::ResourceId, std::int64_t> SnapshotEffects::go_back(const Picture& picture, const model::Snapshot& snapshot) const {
+std::map<model::ResourceId, std::int64_t> SnapshotEffects::sizes_then(const Picture& picture, const model::Snapshot& snapshot) const {
   std::map<model::ResourceId, std::int64_t> sizes;
-  for (const auto& disk : kept_disks(picture, snapshot))
+  for (const auto& disk : kept_disks(picture, snapshot)) {
+    volumes_.inspect(chain_of(picture, disk->id));
+    for (const auto& kept : volumes_.snapshots(disk->id))
+      if (kept.name == snapshot.id.text()) sizes[disk->id] = kept.virtual_size;
+    if (sizes.count(disk->id) == 0)
+      throw model::Error(model::ErrorCode::image_unsupported, fmt::format("The disk {} does not have this snapshot", disk->id.text()));
+  }
+  return sizes;
+}
+
+std::map<model::ResourceId, std::int64_t> SnapshotEffects::go_back(const Picture& picture, const model::Snapshot& snapshot, bool& begun) const {
+  std::map<model::ResourceId, std::int64_t> sizes;
+  for (const auto& disk : kept_disks(picture, snapshot)) {
     sizes[disk->id] = volumes_.snapshot_apply(chain_of(picture, disk->id), snapshot.id.uuid()).virtual_size;
+    begun = true;
+  }
+  begun = true;
   copy_variables(blueprint_.variables(snapshot.id), blueprint_.files(snapshot.machine).nvram);
   return sizes;
 }

@@ -17,7 +17,10 @@ class SnapshotEffects {
   SnapshotEffects(storage::Volumes& volumes, const Blueprint& blueprint) : volumes_(volumes), blueprint_(blueprint) {}
 
   void take(const Picture& picture, const model::Snapshot& snapshot) const;
-  std::map<model::ResourceId, std::int64_t> go_back(const Picture& picture, const model::Snapshot& snapshot) const;  // the disks' sizes now, bytes
+  // What going back would make of the disks' sizes, bytes. Throws what is known to be in its way, and changes nothing.
+  std::map<model::ResourceId, std::int64_t> sizes_then(const Picture& picture, const model::Snapshot& snapshot) const;
+  // The disks' sizes now, bytes. When it throws and `begun` is not set, nothing has been changed.
+  std::map<model::ResourceId, std::int64_t> go_back(const Picture& picture, const model::Snapshot& snapshot, bool& begun) const;
   void remove(const Picture& picture, const model::Snapshot& snapshot) const;
 
  private:

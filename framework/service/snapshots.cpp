@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <functional>
 
 #include "framework/service/access.hpp"
 #include "framework/service/kept_disks.hpp"
@@ -26,7 +27,10 @@ using model::Phase;
 using model::Snapshot;
 
 constexpr std::size_t kMostSnapshots = 32;  // of one machine: each makes every disk's tables longer
-constexpr const char* kRevert = "revert";   // in the journal: the snapshot that is gone back to
+// In the journal: the snapshot that is gone back to, what the machine was before, and that its memory is back.
+constexpr const char* kRevert = "revert";
+constexpr const char* kBefore = "before";
+constexpr const char* kDone = "done";
 constexpr std::int64_t kMebibyte = 1 << 20;
 
 using SnapshotPointer = std::shared_ptr<const Snapshot>;
@@ -56,6 +60,25 @@ MachineState settled_state(const Picture& picture, MachineId id) {
 
 Error is_running(MachineId id, const std::string& what) {
   return Error(ErrorCode::machine_running, what + " Stop the virtual machine first").with("vmid", id.text());
+}
+
+// The row, with what belongs to it, unless the machine has been marked for removal meanwhile.
+void put_ready(Inventory& inventory, const Machine& row, const std::function<void(Change&)>& more = {}) {
+  inventory.change([&](Change& change) {
+    const auto current = change.picture().machines.find(row.id);
+    if (!current || current->phase != Phase::ready) throw machine_not_found(row.id);
+    change.put_back(row);
+    if (more) more(change);
+  });
+}
+
+template <class Work>
+void guarded(const char* what, MachineId id, Work work) {
+  try {
+    work();
+  } catch (const std::exception& error) {
+    spdlog::warn("{} of the virtual machine {} is left to be finished later: {}", what, id.text(), error.what());
+  }
 }
 
 bool lost(const Error& error) { return error.code() == ErrorCode::hypervisor_unavailable || error.code() == ErrorCode::hypervisor_timeout; }
@@ -134,37 +157,74 @@ void Snapshots::revert(const Caller& caller, MachineId id, const std::string& na
   if (!snapshot->memory && settled_state(*picture, id) != MachineState::STOPPED) throw is_running(id, "The disks of a running machine cannot go back.");
   Machine then = now;
   restore_make(then, snapshot->row);
-  check_alteration(registry_, *picture, caller, now, then);
+  const auto check = [&](const Picture& seen, const Machine& row) {
+    check_alteration(registry_, seen, caller, row, then);
+    require_kept_disks(seen, then);
+  };
+  check(*picture, now);
   blueprint_.domain_xml(*picture, then);  // that it can be made
+  if (!snapshot->memory) {
+    const auto disks = resized(*picture, effects_.sizes_then(*picture, *snapshot));
+    inventory_.rehearse([&](Change& change) {  // a disk that was larger must be within the quota
+      for (const auto& disk : disks) change.put(disk);
+    });
+  }
+  auto marked = between(now, then);
+  marked.altering = {{kRevert, snapshot->id.text()}, {kBefore, document_of(now)}};
   inventory_.change([&](Change& change) {
     const auto row = change.picture().machines.find(id);
     if (!row || row->phase != Phase::ready) throw machine_not_found(id);
-    check_alteration(registry_, change.picture(), caller, *row, then);
-    auto marked = then;
-    marked.altering = {{kRevert, snapshot->id.text()}};
+    check(change.picture(), *row);
     change.put(marked);
   });
-  go_back(then, *snapshot);
+  bool begun = false;
+  try {
+    go_back(marked, *snapshot, begun);
+  } catch (const Error& error) {
+    if (!begun && !lost(error)) guarded("taking back the going back", id, [&] { take_back(marked); });
+    throw;
+  }
 }
 
-void Snapshots::go_back(Machine then, const Snapshot& snapshot) {
-  std::vector<model::Resource> disks;  // that have another size than now
+// Whether the hypervisor has put the memory back is written down before anything else: it is never asked to do it again.
+void Snapshots::go_back(Machine row, const Snapshot& snapshot, bool& begun) {
   const auto picture = inventory_.picture();
-  if (snapshot.memory) {
-    host_.revert_to_snapshot(then.id, snapshot.id.text());
-    const auto before = inventory_.picture()->observations.find(then.id);
-    inventory_.observe_unless_news(then.id, host_.state(then.id), before);
-  } else {
-    disks = resized(*picture, effects_.go_back(*picture, snapshot));
-  }
-  host_.define(blueprint_.domain_xml(*picture, then));
+  if (!snapshot.memory) return finish(row, snapshot, effects_.go_back(*picture, snapshot, begun));
+  host_.revert_to_snapshot(row.id, snapshot.id.text());
+  begun = true;
+  row.altering[kDone] = true;
+  put_ready(inventory_, row);
+  const auto before = inventory_.picture()->observations.find(row.id);
+  inventory_.observe_unless_news(row.id, host_.state(row.id), before);
+  finish(row, snapshot, {});
+}
+
+void Snapshots::finish(const Machine& row, const Snapshot& snapshot, const std::map<model::ResourceId, std::int64_t>& sizes) {
+  Machine then = row;
+  restore_make(then, snapshot.row);
   then.altering = nullptr;
-  inventory_.change([&](Change& change) {
-    const auto row = change.picture().machines.find(then.id);
-    if (!row || row->phase != Phase::ready) throw machine_not_found(then.id);
-    change.put(then);
-    for (const auto& disk : disks) change.put(disk);
+  host_.define(blueprint_.domain_xml(*inventory_.picture(), then));
+  const auto disks = resized(*inventory_.picture(), sizes);
+  put_ready(inventory_, then, [&](Change& change) {
+    // Of a disk its size alone is what a snapshot keeps: who it is lent to and what it is called may have changed at any time.
+    for (const auto& disk : disks) {
+      const auto now = change.picture().resources.find(disk.id);
+      if (!now || now->phase != Phase::ready) continue;
+      auto next = *now;
+      next.spec["size_mb"] = disk.spec.at("size_mb");
+      next.cost = disk.cost;
+      change.put_back(next);
+    }
   });
+}
+
+// The machine is what it was before it was to go back.
+void Snapshots::take_back(const Machine& row) {
+  Machine before = row;
+  restore_all(before, row.altering.at(kBefore));
+  before.altering = nullptr;
+  host_.define(blueprint_.domain_xml(*inventory_.picture(), before));
+  put_ready(inventory_, before);
 }
 
 std::vector<model::Resource> Snapshots::resized(const Picture& picture, const std::map<model::ResourceId, std::int64_t>& sizes) const {
@@ -217,28 +277,28 @@ void Snapshots::remove_effects(const Snapshot& snapshot) {
 }
 
 void Snapshots::settle(MachineId id) {
-  const auto guarded = [&](const char* what, auto work) {
-    try {
-      work();
-    } catch (const std::exception& error) {
-      spdlog::warn("{} of the virtual machine {} is left to be finished later: {}", what, id.text(), error.what());
-    }
-  };
   const auto picture = inventory_.picture();
   for (const auto& snapshot : snapshots_of(*picture, id))
     if (snapshot->phase != Phase::ready)
-      guarded("a snapshot", [&] {
+      guarded("a snapshot", id, [&] {
         remove_effects(*snapshot);
         inventory_.change([&](Change& change) { change.erase(snapshot->id); });
       });
   const auto machine = picture->machines.find(id);
   if (!machine || machine->phase != Phase::ready || !machine->altering.is_object() || !machine->altering.contains(kRevert)) return;
-  guarded("going back", [&] {
-    const auto& journal = machine->altering.at(kRevert);
+  settle_revert(*picture, *machine);
+}
+
+void Snapshots::settle_revert(const Picture& picture, const Machine& row) {
+  guarded("going back", row.id, [&] {
+    const auto& journal = row.altering.at(kRevert);
     const auto sid = journal.is_string() ? model::SnapshotId::parse(journal.get_ref<const std::string&>()) : std::nullopt;
-    const auto snapshot = sid ? picture->snapshots.find(*sid) : nullptr;
+    const auto snapshot = sid ? picture.snapshots.find(*sid) : nullptr;
     if (!snapshot) throw Error(ErrorCode::storage_failed, "The journal names a snapshot that is not there");
-    go_back(*machine, *snapshot);
+    bool begun = false;
+    if (!snapshot->memory) go_back(row, *snapshot, begun);
+    else if (row.altering.contains(kDone)) finish(row, *snapshot, {});
+    else take_back(row);
   });
 }
 

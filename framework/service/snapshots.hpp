@@ -19,7 +19,8 @@ namespace velocity::service {
 // Thread-safe; one change at a time for each machine, two at once in all.
 // Of a stopped machine: a snapshot inside each disk that it writes, and a copy of its firmware variables. Of a running one the memory as well,
 // by the hypervisor. The row of a snapshot that is not `ready` is the journal: what is left half-way is removed. Going back stands in the
-// machine's `altering` and is always finished.
+// machine's `altering`, with what the machine was before. What fails before anything was changed is taken back, and what was cut short is
+// finished; but a machine that has its memory is never put back to another moment later than it was asked for.
 // Errors: machine_not_found, machine_denied, machine_busy, snapshot_not_found, snapshot_name_taken, snapshot_impossible,
 // machine_running, resource_in_use, resource_not_found, hypervisor_unavailable, server_busy.
 class Snapshots {
@@ -43,7 +44,10 @@ class Snapshots {
 
   Working begin(const Caller& caller, model::MachineId id);
   model::Machine ready_machine(const Caller& caller, model::MachineId id);
-  void go_back(model::Machine then, const model::Snapshot& snapshot);
+  void go_back(model::Machine row, const model::Snapshot& snapshot, bool& begun);
+  void finish(const model::Machine& row, const model::Snapshot& snapshot, const std::map<model::ResourceId, std::int64_t>& sizes);
+  void take_back(const model::Machine& row);
+  void settle_revert(const Picture& picture, const model::Machine& row);
   std::vector<model::Resource> resized(const Picture& picture, const std::map<model::ResourceId, std::int64_t>& sizes) const;
   void remove_effects(const model::Snapshot& snapshot);
   void commit(const model::Snapshot& snapshot);

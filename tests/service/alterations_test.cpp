@@ -221,6 +221,25 @@ TEST_F(AlterationsTest, ADiskThatCannotBeTakenOutStaysAndSoDoesEverythingElse) {
   EXPECT_EQ(member(boot, "rid"), before.storage.at(0).resource.text());
 }
 
+TEST_F(AlterationsTest, AMoveIsTakenBackAlthoughTheQuotaThatItLeftHasBeenTakenMeanwhile) {
+  const auto before = row();
+  auto wanted = before;
+  wanted.catalog = house_.catalogs.create(root(), bob().user().own_group, "bob's");
+  auto half = between(before, wanted);
+  half.altering = {{"target", document_of(before)}};
+  model::Quota quota;
+  quota.group = alice().user().own_group;
+  quota.limits[model::kVcpus] = 0;
+  house_.inventory.change([&](Change& change) {
+    change.put(half);
+    change.put(quota);
+  });
+  house_.alterations.settle(id_);
+  EXPECT_EQ(row().catalog, catalog_);
+  EXPECT_TRUE(row().altering.is_null());
+  EXPECT_EQ(house_.inventory.picture()->taken_by(quota.group)[model::kVcpus], 1);
+}
+
 TEST_F(AlterationsTest, AnAlterationThatWasCutShortIsTakenBack) {
   const auto before = row();
   const auto second = disk("second");

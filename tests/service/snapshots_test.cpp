@@ -46,6 +46,12 @@ class SnapshotsTest : public testing::Test {
     std::ifstream in(variables());
     return {std::istreambuf_iterator<char>(in), {}};
   }
+  // As of a running machine, in the database alone: real memory is the system tests' affair.
+  model::Snapshot keep_memory(const std::string& name) {
+    const model::Snapshot snapshot{model::SnapshotId::random(), id_, name, true, document_of(row()), 1, Phase::ready};
+    house_.inventory.change([&](Change& change) { change.put(snapshot); });
+    return snapshot;
+  }
   void alter_cpus(int count) {
     MachineChange change;
     change.cpu_count = count;
@@ -118,7 +124,7 @@ TEST_F(SnapshotsTest, AMachineWhoseDiskIsDamagedIsRemovedWithItsSnapshots) {
   house_.snapshots.take(root(), id_, "before");
   std::ofstream(house_.volumes.path(disk_), std::ios::binary) << "no qcow2 at all";
   EXPECT_EQ(refusal([&] { house_.snapshots.revert(root(), id_, "before"); }), ErrorCode::image_corrupt);
-  EXPECT_EQ(refusal([&] { house_.power.change(root(), id_, {model::MachineState::RUNNING, false, std::chrono::seconds(0)}); }), ErrorCode::machine_busy);
+  EXPECT_TRUE(row().altering.is_null()) << "nothing was begun";
   EXPECT_NO_THROW(house_.machines.remove(root(), id_));
   EXPECT_EQ(house_.inventory.picture()->snapshots.size(), 0U);
   EXPECT_NO_THROW(house_.resources.remove(root(), disk_));
@@ -150,6 +156,79 @@ TEST_F(SnapshotsTest, GoingBackThatWasCutShortIsFinished) {
   EXPECT_EQ(row().cpu_count, 1);
   EXPECT_TRUE(row().altering.is_null());
   EXPECT_NE(house_.host.domain_xml(id_).find(">1</vcpu>"), std::string::npos);
+}
+
+TEST_F(SnapshotsTest, GoingBackThatFailsLeavesTheMachineAsItIs) {
+  keep_memory("memory");  // of which the hypervisor knows nothing
+  alter_cpus(4);
+  const auto now = document_of(row());
+  EXPECT_NE(refusal([&] { house_.snapshots.revert(root(), id_, "memory"); }), ErrorCode::server_internal);
+  EXPECT_EQ(document_of(row()), now);
+  EXPECT_TRUE(row().altering.is_null());
+  EXPECT_NE(house_.host.domain_xml(id_).find(">4</vcpu>"), std::string::npos);
+  EXPECT_EQ(house_.power.change(root(), id_, {model::MachineState::RUNNING, false, std::chrono::seconds(0)}).state, model::MachineState::RUNNING);
+}
+
+TEST_F(SnapshotsTest, AMachineWithItsMemoryIsNotPutBackLaterThanItWasAskedFor) {
+  const auto snapshot = keep_memory("memory");
+  alter_cpus(4);
+  house_.power.change(root(), id_, {model::MachineState::RUNNING, false, std::chrono::seconds(0)});
+  const auto cut_short = [&](const nlohmann::json& more) {
+    auto half = row();
+    half.altering = {{"revert", snapshot.id.text()}, {"before", document_of(half)}};
+    half.altering.update(more);
+    house_.inventory.change([&](Change& change) { change.put(half); });
+    house_.snapshots.settle(id_);
+    EXPECT_TRUE(row().altering.is_null());
+    return row().cpu_count;
+  };
+  EXPECT_EQ(cut_short(nlohmann::json::object()), 4);
+  EXPECT_EQ(cut_short({{"done", true}}), 1) << "the hypervisor had done it: the row follows";
+}
+
+TEST_F(SnapshotsTest, WhatHasBecomeOfADiskButItsSizeStays) {
+  house_.snapshots.take(root(), id_, "small");
+  house_.resource_changes.alter(root(), disk_, "other label", {{"size_mb", 3}});
+  house_.accounts.create_user(root(), "alice", "password-1", {});
+  house_.inventory.change([&](Change& change) {
+    auto shared = *change.picture().resources.find(disk_);
+    shared.shares[house_.caller("alice").user().own_group] = model::ResourceRight::use;
+    change.put(shared);
+  });
+  house_.snapshots.revert(root(), id_, "small");
+  const auto disk = house_.inventory.picture()->resources.find(disk_);
+  EXPECT_EQ(disk->spec.at("size_mb"), 1);
+  EXPECT_EQ(disk->cost[model::kStorageMb], 1);
+  EXPECT_EQ(disk->label, "other label");
+  EXPECT_EQ(disk->shares.size(), 1U);
+}
+
+TEST_F(SnapshotsTest, ADiskThatWasLargerThenMustBeWithinTheQuotaNow) {
+  house_.snapshots.take(root(), id_, "small");
+  house_.resource_changes.alter(root(), disk_, std::nullopt, {{"size_mb", 3}});
+  house_.snapshots.take(root(), id_, "large");
+  house_.snapshots.revert(root(), id_, "small");
+  model::Quota quota;
+  quota.group = model::kRootGroup;
+  quota.limits[model::kStorageMb] = 2;
+  house_.quotas.set(root(), quota);
+  EXPECT_EQ(refusal([&] { house_.snapshots.revert(root(), id_, "large"); }), ErrorCode::quota_exceeded);
+  EXPECT_TRUE(row().altering.is_null());
+  EXPECT_EQ(house_.inventory.picture()->resources.find(disk_)->spec.at("size_mb"), 1);
+}
+
+TEST_F(SnapshotsTest, GoingBackDoesNotTakeAwayADiskThatAnotherOneNeeds) {
+  house_.snapshots.take(root(), id_, "one disk");
+  MachineChange two;
+  two.storage = row().storage;
+  two.storage->push_back({house_.resources.create(root(), "disk-image", model::kRootGroup, "second", {{"size_mb", 1}})->id});
+  house_.alterations.alter(root(), id_, two);
+  house_.snapshots.take(root(), id_, "two disks");
+  EXPECT_EQ(refusal([&] { house_.snapshots.revert(root(), id_, "one disk"); }), ErrorCode::resource_in_use);
+  EXPECT_EQ(row().storage.size(), 2U);
+  house_.snapshots.remove(root(), id_, "two disks");
+  house_.snapshots.revert(root(), id_, "one disk");
+  EXPECT_EQ(row().storage.size(), 1U);
 }
 
 TEST_F(SnapshotsTest, AMachineWithARawDiskCannotBeKept) {
