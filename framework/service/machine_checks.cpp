@@ -21,7 +21,7 @@ using model::Resource;
 using model::ResourceId;
 using model::ResourceKind;
 
-// The seed's 404 for anything that a machine refers to.
+// The API's 404 for anything that a machine refers to.
 Error not_found(ErrorCode code, std::string_view type, const std::string& rid) {
   return Error(code, fmt::format("No {} {} is visible to you", type, rid)).with("type", std::string(type)).with("rid", rid);
 }
@@ -58,6 +58,7 @@ class Check {
           throw Error(std::vector<model::Problem>{
               {kind == ResourceKind::storage ? "/storage_devices" : "/nics", "has the resource " + attachment.resource.text() + " twice"}});
       }
+    check_addresses(wanted);
     for (const auto& [field, resource] : wanted.parts) check_attachment(as_part(resource), type.resources.at(field));
     const auto other = picture_.machine_names.find({wanted.catalog, wanted.name});
     if (other && (!now_ || *other != now_->id))
@@ -88,6 +89,42 @@ class Check {
             .with("rid", resource->id.text());
       return true;
     });
+  }
+
+  // On the host's network an address is one machine's alone: its frames would go to whoever else had it.
+  void check_addresses(const Machine& wanted) const {
+    std::set<std::string> addresses;
+    for (const auto& nic : wanted.nics) {
+      const auto resource = picture_.resources.find(nic.resource);
+      const auto address = nic.options.value("mac_address", "");
+      if (!resource || resource->found.empty() || address.empty() || (now_ && has_address(*now_, address))) continue;
+      if (!addresses.insert(address).second) throw address_taken(address);
+    }
+    if (addresses.empty()) return;
+    picture_.resources.visit_all([&](const auto& id, const auto& resource) {
+      if (resource->found.empty()) return;
+      const auto own = resource->spec.value("mac_address", "");
+      if (addresses.count(own) > 0) throw address_taken(own);
+      picture_.uses.visit_from({id, model::MachineId()}, [&](const Picture::Use& use, const auto& other) {
+        if (use.first != id) return false;
+        if (now_ && use.second == now_->id) return true;
+        const auto address = other->options.value("mac_address", "");
+        if (addresses.count(address) > 0) throw address_taken(address);
+        return true;
+      });
+    });
+  }
+
+  bool has_address(const Machine& machine, const std::string& address) const {
+    return std::any_of(machine.nics.begin(), machine.nics.end(), [&](const auto& nic) {
+      const auto resource = picture_.resources.find(nic.resource);
+      return resource && !resource->found.empty() && nic.options.value("mac_address", "") == address;
+    });
+  }
+
+  // Whose it is, is nobody's business who may not see it.
+  static Error address_taken(const std::string& address) {
+    return Error(ErrorCode::resource_in_use, fmt::format("The Ethernet address {} is in use on the host's network already", address)).with("mac_address", address);
   }
 
   // A socket has one guest behind it.

@@ -24,7 +24,7 @@ bool writes(const model::Resource& resource, const model::Attachment& attachment
 // A NIC keeps its address for as long as the machine has it, whatever is made anew.
 void give_addresses(std::vector<model::Attachment>& nics);
 
-// Errors: catalog_not_found, catalog_denied, resource_not_found, resource_in_use, machine_name_taken, request_invalid.
+// Errors: catalog_not_found, catalog_denied, resource_not_found, resource_in_use (an Ethernet address of the host's network too), machine_name_taken, request_invalid.
 void check_creation(const plugin::Registry& registry, const Picture& picture, const Caller& caller, const model::Machine& wanted);
 
 // The same for what is different. What the machine has already, whoever alters it may leave there.
