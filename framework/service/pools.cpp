@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <ctime>
 #include <map>
 
@@ -21,6 +23,7 @@ using model::ErrorCode;
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kMebibyte = 1 << 20;
+constexpr std::chrono::milliseconds kMeasuring{100};  // how long one waits to ask how large a file system is
 constexpr const char* kOurs = "velocity";  // what is made in the directory: nothing beside it is touched
 
 fs::path volumes_of(const model::Pool& pool) { return fs::path(pool.spec.value("path", "")) / kOurs; }
@@ -131,8 +134,10 @@ std::vector<PoolView> Pools::list(const Caller& caller) const {
   };
   const auto add_directory = [&](const model::Pool& pool, const fs::path& directory) {
     auto& view = add(pool);
+    if (!measuring_.try_acquire_for(kMeasuring)) return;
     std::error_code failed;
     const auto space = fs::space(directory, failed);
+    measuring_.release();
     view.state = failed ? "missing" : "running";
     if (!failed) measure(view, static_cast<std::int64_t>(space.capacity), static_cast<std::int64_t>(space.available));
   };
@@ -160,7 +165,15 @@ model::Pool Pools::create(const Caller& caller, const std::string& name, const s
   require_manager(*inventory_.picture(), caller);
   require_free_name(*inventory_.picture(), name);
   const model::Pool pool{name, {{"type", "dir"}, {"path", usable(path, forbidden_).string()}}, static_cast<std::int64_t>(std::time(nullptr))};
-  add(caller, pool);
+  // Here and never again. Before its row: a pool whose directory is not there is one whose file system is not mounted.
+  const auto directory = volumes_of(pool);
+  const bool made = ::mkdir(directory.c_str(), 0700) == 0;
+  try {
+    add(caller, pool);
+  } catch (...) {
+    if (made) ::rmdir(directory.c_str());
+    throw;
+  }
   return pool;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <semaphore>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,7 @@ struct PoolView {
   model::Pool pool;
   std::size_t volumes = 0;
   std::optional<std::int64_t> size_mb, free_mb;  // nothing when that cannot be asked
-  std::string state;                             // running; else libvirt's word, `missing`, or empty when nobody can be asked
+  std::string state;                             // running; else libvirt's word, `missing`, or empty when that cannot be asked now
   bool offered = true;                           // disks may be made in it; else it is one of libvirt's that nobody has taken up
   bool tells_path = false;                       // the caller may know where it is
 };
@@ -44,6 +45,7 @@ class Pools {
   storage::Volumes& volumes_;
   std::filesystem::path forbidden_;
   libvirt::Host& host_;
+  mutable std::counting_semaphore<2> measuring_{2};  // a file system of the network may never answer
 };
 
 bool is_libvirts(const model::Pool& pool);

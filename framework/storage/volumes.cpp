@@ -33,7 +33,6 @@ void make_directory(const fs::path& path) {
 
 // What a former run left half-made goes.
 void prepare(const fs::path& directory) {
-  make_directory(directory);
   if (::chmod(directory.c_str(), 0700) != 0) throw system_error(errno, "chmod " + directory.string());
   std::error_code error;
   fs::remove_all(directory / kWork, error);
@@ -58,6 +57,7 @@ Volumes::Volumes(fs::path directory, SandboxSettings sandbox)
     : directory_(fs::absolute(std::move(directory))), qemu_img_(std::move(sandbox)) {
   std::error_code error;
   fs::create_directories(directory_.parent_path(), error);
+  make_directory(directory_);
   prepare(directory_);
 }
 
@@ -66,6 +66,8 @@ void Volumes::open_pool(const std::string& name, const fs::path& directory) {
     const std::unique_lock lock(placing_);
     pools_[name] = directory;
   }
+  std::error_code unknown;
+  if (!fs::is_directory(directory, unknown)) throw not_mounted(directory);
   prepare(directory);
   for (const auto& id : volumes_in(directory)) place(id, name);
 }
@@ -193,6 +195,7 @@ ImageFacts Volumes::take_in(const fs::path& source, ImageFacts announced, model:
   if (::fchmod(file.number(), 0600) != 0) throw system_error(errno, "chmod " + source.string());
   if (::fsync(file.number()) != 0) throw system_error(errno, "fsync " + source.string());
   if (::rename(source.c_str(), path(id).c_str()) != 0) {
+    if (errno == ENOENT) throw not_mounted(directory(id));
     if (errno == EXDEV) return launder(source, facts, id, progress);
     throw system_error(errno, "rename " + source.string());
   }

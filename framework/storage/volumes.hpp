@@ -20,7 +20,7 @@
 
 namespace velocity::storage {
 
-// Owns <directory>, which is the default pool, and a directory in that of each further one. Every function is idempotent, safe from any thread for different ids, and throws Error(storage_full |
+// Owns <directory>, which is the default pool, and the directory of each further one. Every function is idempotent, safe from any thread for different ids, and throws Error(storage_full |
 // storage_failed | image_*). Those that change a volume in its place (grow, snapshot_…) can be killed at any point and done again; they and
 // clone() throw Error(resource_in_use) while a guest has the volume open for writing.
 // A chain is given by whoever knows it: each volume's header is compared with it before any program sees the volume, so that what a guest
@@ -34,8 +34,8 @@ class Volumes {
   // Made if absent, 0700; what a former run left half-made is swept.
   explicit Volumes(std::filesystem::path directory, SandboxSettings sandbox = {});
 
-  // A further pool: <directory> is made, or found again with what is in it. When that fails (storage_failed) its volumes are looked for
-  // there all the same.
+  // A further pool: <directory> is found with what is in it, and never made: one that is not there lies on a file system that is not mounted. When
+  // that fails (storage_failed) its volumes are looked for there all the same.
   void open_pool(const std::string& name, const std::filesystem::path& directory);
   // A further pool that is not ours to look into. It has no linked clones and no snapshots (image_unsupported); what goes into it has been made
   // in the default pool, and what is copied from it is looked at there first.

@@ -62,6 +62,24 @@ TEST_F(PoolsTest, ADiskIsMadeInItsPoolAndFoundThereAgain) {
   EXPECT_TRUE(fs::exists(place() / "notes.txt"));
 }
 
+TEST_F(PoolsTest, ThePlaceOfAPoolThatIsNotMountedIsNotMadeAnew) {
+  house_->pools.create(root(), "fast", place().string());
+  const auto disk = make("d", {{"size_mb", 1}, {"pool", "fast"}});
+  house_.reset();
+  fs::rename(place() / "velocity", directory_ / "unmounted");
+  house_.emplace(directory_ / "state");
+  const auto missing = house_->pools.list(root()).at(1);
+  EXPECT_EQ(missing.state, "missing");
+  EXPECT_FALSE(missing.size_mb);
+  const auto error = refusal_of([&] { make("e", {{"size_mb", 1}, {"pool", "fast"}}); });
+  EXPECT_EQ(error.code(), ErrorCode::storage_failed);
+  EXPECT_NE(error.message().find("mounted"), std::string::npos) << error.message();
+  EXPECT_FALSE(fs::exists(place() / "velocity"));
+  fs::rename(directory_ / "unmounted", place() / "velocity");
+  EXPECT_TRUE(house_->volumes.exists(disk)) << "it is there when its file system is";
+  EXPECT_NO_THROW(make("e", {{"size_mb", 1}, {"pool", "fast"}}));
+}
+
 TEST_F(PoolsTest, APoolWithADiskInItStays) {
   house_->pools.create(root(), "fast", place().string());
   const auto disk = make("d", {{"size_mb", 1}, {"pool", "fast"}});
