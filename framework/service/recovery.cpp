@@ -76,6 +76,7 @@ void Recovery::run() {
 
 // Images that no row knows are put aside, never deleted: they may be all that is left of something.
 void Recovery::recover_files() {
+  guarded("unfinished clones", [this] { settle_clones(); });
   guarded("unfinished resources", [this] {
     Doomed doomed;
     doomed.resources = world_.removal.left_over().resources;

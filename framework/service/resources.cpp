@@ -116,6 +116,10 @@ std::shared_ptr<const model::Resource> Resources::create(const Caller& caller, c
         throw Error(ErrorCode::group_not_found, fmt::format("You are in no group {}", model::number(group)));
       change.put(resource);
     });
+  } catch (const Error& error) {
+    // After a timeout it may still be made: the row stays, and the recovery takes back what has become of it.
+    if (error.code() != ErrorCode::hypervisor_timeout) removal_.undo(resource);
+    throw;
   } catch (...) {
     removal_.undo(resource);
     throw;

@@ -3,6 +3,9 @@
 
 #include <fstream>
 #include <map>
+#include <memory>
+#include <set>
+#include <thread>
 
 #include "tests/service/house.hpp"
 #include "tests/service/refusal.hpp"
@@ -124,6 +127,38 @@ TEST_F(LibvirtPoolsTest, WhereVolumesAreDevicesAMachineGetsADevice) {
   const auto xml = definition({disk});
   EXPECT_NE(xml.find("<source dev='/dev/group/" + disk.text() + "'/>"), std::string::npos) << xml;
   EXPECT_NE(xml.find("<disk type='block' device='disk'>"), std::string::npos) << xml;
+}
+
+// A pool whose libvirt takes longer than anybody waits.
+class SlowPool final : public storage::RemotePool {
+ public:
+  std::filesystem::path path(const std::string& volume) const override { return "/slow/" + volume; }
+  bool of_devices() const override { return false; }
+  bool has(const std::string& volume) const override { return volumes.count(volume) > 0; }
+  void create(const std::string& volume, storage::ImageFormat, std::int64_t) override {
+    asked = volume;
+    throw model::Error(ErrorCode::hypervisor_timeout, "The hypervisor did not answer in time");
+  }
+  void remove(const std::string& volume) override { volumes.erase(volume); }
+  void grow(const std::string&, storage::ImageFormat, std::int64_t) override {}
+  void upload(const std::string&, const std::filesystem::path&) override {}
+  void download(const std::string&, const std::filesystem::path&, std::uint64_t) override {}
+
+  std::string asked;
+  std::set<std::string> volumes;
+};
+
+TEST_F(LibvirtPoolsTest, ADiskThatIsMadeAfterAllWhenNobodyWaitsForItAnyMoreIsTakenBack) {
+  for (int i = 0; i < 500 && house_->recovery.rounds() == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  house_->pools.take_up(keeper(), "files");
+  const auto slow = std::make_shared<SlowPool>();
+  house_->volumes.open_pool("files", slow);
+  EXPECT_EQ(refusal([&] { make("d", {{"size_mb", 1}, {"pool", "files"}}); }), ErrorCode::hypervisor_timeout);
+  EXPECT_TRUE(house_->resources.list(alice(), {}).empty());
+  slow->volumes.insert(slow->asked);
+  house_->removal.carry_out(house_->removal.left_over());
+  EXPECT_TRUE(slow->volumes.empty());
+  EXPECT_NO_THROW(house_->pools.remove(keeper(), "files")) << "nothing of it is left";
 }
 
 TEST_F(LibvirtPoolsTest, WhatLibvirtCannotDoLeavesNothingBehind) {

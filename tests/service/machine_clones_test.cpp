@@ -121,6 +121,32 @@ TEST_F(MachineClonesTest, ACloneThatWasCutShortIsTakenBackWithItsDisks) {
   EXPECT_FALSE(house_.volumes.exists(made));
 }
 
+TEST(MachineClones, WhatWasMadeForACloneThatWasCutShortGoesAlsoWhileTheHypervisorIsAway) {
+  const test::TemporaryDirectory directory;
+  model::ResourceId made;
+  {
+    test::House house(directory / "state");
+    house.accounts.create_root("root-password");
+    house.host.facts();
+    for (int i = 0; i < 500 && house.recovery.rounds() == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    made = house.resources.create(house.caller("root"), "disk-image", model::kRootGroup, "made for the clone", {{"size_mb", 1}})->id;
+    model::Machine half;
+    half.id = model::MachineId::random();
+    half.name = "half";
+    half.catalog = house.catalogs.create(house.caller("root"), model::kRootGroup, "c");
+    half.type = "efi";
+    half.memory_mb = 64;
+    half.phase = model::Phase::creating;
+    half.altering = {{"disks", nlohmann::json::array({made.text()})}};
+    house.inventory.change([&](Change& change) { change.put(half); });
+  }
+  const test::House away(directory / "state", "qemu+unix:///system?socket=/nonexistent/libvirt-sock");
+  for (int i = 0; i < 1000 && away.inventory.picture()->resources.find(made); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_FALSE(away.inventory.picture()->resources.find(made));
+  EXPECT_FALSE(away.volumes.exists(made));
+  EXPECT_EQ(away.host.connected(), false);
+}
+
 TEST_F(MachineClonesTest, ARehearsalNamesTheDisksThatWouldBeMadeAndMakesNothing) {
   const auto source = make();
   const auto before = resources();
