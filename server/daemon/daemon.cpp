@@ -74,6 +74,12 @@ rest::BackendSettings backend_settings(const Settings& settings) {
   return backend;
 }
 
+// A libvirtd of another host: its URI names one.
+std::optional<std::vector<std::string>> bridges_elsewhere(const Settings& settings) {
+  const bool elsewhere = !settings.hypervisor.empty() && settings.hypervisor.find(":///") == std::string::npos;
+  return elsewhere ? std::optional(settings.default_route_interfaces) : std::nullopt;
+}
+
 void require_directories(const char* setting, const std::vector<std::string>& directories) {
   for (const auto& directory : directories) {
     std::error_code failed;
@@ -101,7 +107,7 @@ Daemon::Daemon(const Settings& settings, const std::string& root_password)
       volumes_(state_.pool()),
       pools_(inventory_, volumes_, state_.path(), host_),
       interfaces_({settings.default_route_interfaces, settings.further_kinds}),
-      host_interfaces_(host_, interfaces_),
+      host_interfaces_(host_, interfaces_, bridges_elsewhere(settings)),
       plugin_services_(volumes_, state_.run(), inventory_, host_, [this] { return host_interfaces_.list(); }),
       registry_(registry_settings(settings, installation_, state_), plugin_services_),
       blueprint_(registry_, host_, volumes_, state_.nvram(), state_.console_logs(), state_.run(), state_.machines()),
