@@ -12,7 +12,7 @@ namespace velocity::libvirt {
 // domains there are, since what it frees lies between what stays. Machines of one kind differ in little that a schema could object to: so each
 // shape is validated once.
 
-// The XML without what the core itself writes and keeps in form: identifiers, title, memory, processors, absolute paths, Ethernet addresses.
+// The XML without what the core itself writes and keeps in form: identifiers, title, memory, processors, paths of files where such stand, Ethernet addresses.
 // Everything else stays, values included. Empty for what is no XML.
 std::string shape_of(const std::string& domain_xml);
 
@@ -23,6 +23,7 @@ class ValidatedShapes {
 
   bool knows(const std::string& shape) const;  // never the empty one
   void note(std::string shape);
+  void clear();  // another libvirt may be there now, with another schema
 
  private:
   mutable std::mutex mutex_;

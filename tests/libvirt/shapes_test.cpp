@@ -36,6 +36,20 @@ TEST(Shapes, WhatASchemaCouldObjectToMakesAnother) {
   EXPECT_NE(shape_of("<domain><a>text</a></domain>"), shape_of("<domain><a>other</a></domain>"));
 }
 
+TEST(Shapes, PathsAreAlikeOnlyWherePathsStand) {
+  EXPECT_EQ(shape_of("<domain><source file='/a'/><os><loader>/a</loader></os></domain>"), shape_of("<domain><source file='/b'/><os><loader>/b</loader></os></domain>"));
+  EXPECT_NE(shape_of("<domain><input bus='/a'/></domain>"), shape_of("<domain><input bus='/b'/></domain>"));
+  EXPECT_NE(shape_of("<domain><boot>/a</boot></domain>"), shape_of("<domain><boot>/b</boot></domain>"));
+  EXPECT_NE(shape_of("<domain><source file='a'/></domain>"), shape_of("<domain><source file='/a'/></domain>"));
+}
+
+TEST(Shapes, AreForgottenWhenTheHypervisorMayBeAnother) {
+  ValidatedShapes shapes;
+  shapes.note("a");
+  shapes.clear();
+  EXPECT_FALSE(shapes.knows("a"));
+}
+
 TEST(Shapes, WhatIsNoXmlHasNoneAndIsNeverKnown) {
   EXPECT_EQ(shape_of("<domain"), "");
   ValidatedShapes shapes;
