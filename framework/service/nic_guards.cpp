@@ -4,6 +4,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <fstream>
+#include <utility>
 
 #include "framework/libvirt/guest_devices.hpp"
 #include "framework/network/macvtap.hpp"
@@ -34,6 +36,15 @@ std::vector<std::string> names_of(const Picture& picture, const model::Machine& 
   return names;
 }
 
+void write_mark(const std::filesystem::path& mark) {
+  if (!std::ofstream(mark).put('\n').flush()) throw Error(ErrorCode::storage_failed, "The start of the virtual machine cannot be written down", mark.string());
+}
+
+void remove_mark(const std::filesystem::path& mark) {
+  std::error_code ignored;  // the recovery looks again
+  std::filesystem::remove(mark, ignored);
+}
+
 }  // namespace
 
 NicGuards::NicGuards(Inventory& inventory, libvirt::Host& host, const Blueprint& blueprint, const network::MacGuard& guard, Turns& turns)
@@ -53,11 +64,13 @@ void NicGuards::start(const Picture& picture, const model::Machine& machine) {
     host_.start(machine.id);
     return;
   }
+  write_mark(starting(machine.id));
   make_macvtaps(picture, machine);
   try {
     host_.start_paused(machine.id);
     resume(machine);
   } catch (...) {
+    remove_mark(starting(machine.id));  // it has been told that it failed
     try {
       host_.destroy(machine.id);
       take_away(names_of(picture, machine));
@@ -72,6 +85,12 @@ void NicGuards::start(const Picture& picture, const model::Machine& machine) {
 void NicGuards::resume(const model::Machine& machine) {
   if (host_.facts().embedded) place(machine.id);
   host_.resume(machine.id);
+  remove_mark(starting(machine.id));
+}
+
+std::filesystem::path NicGuards::starting(model::MachineId id) const {
+  auto mark = blueprint_.files(id).directory;
+  return mark += ".starting";
 }
 
 void NicGuards::place(model::MachineId id) {
@@ -114,14 +133,50 @@ void NicGuards::renew() {
   if (!host_.connected() || !host_.facts().embedded) return;
   const auto picture = inventory_.picture();
   picture->machines.visit_all([&](const auto& id, const auto& machine) {
-    if (picture->runtime(id).state == model::MachineState::STOPPED || !concerns(*picture, *machine)) return;
+    if (!concerns(*picture, *machine)) return;
     try {
-      place(id);
+      finish_start(*picture, *machine);
+      if (picture->runtime(id).state != model::MachineState::STOPPED) place(id);
     } catch (const Error& error) {  // it may have stopped meanwhile
       spdlog::warn("the NICs of the virtual machine {} could not be guarded again: {} {}", id.text(), error.what(), error.detail());
     }
   });
   tidy();
+  if (!std::exchange(cleared_, true)) clear_left_over(*picture);
+}
+
+// A guest that was started paused for its guards, by a server that died before it let it run: nobody else would.
+void NicGuards::finish_start(const Picture& picture, const model::Machine& machine) {
+  const auto mark = starting(machine.id);
+  std::error_code failed;
+  if (!std::filesystem::exists(mark, failed)) return;
+  const auto turn = turns_.take_if_free(machine.id.uuid());
+  if (!turn || !std::filesystem::exists(mark, failed)) return;  // it is being started right now, or has been
+  if (picture.runtime(machine.id).state != model::MachineState::PAUSED) return remove_mark(mark);
+  spdlog::info("the start of the virtual machine {} was cut short; it is finished", machine.id.text());
+  resume(machine);
+}
+
+// What an earlier server made for machines that have stopped since, while nobody looked.
+void NicGuards::clear_left_over(const Picture& picture) {
+  bool any = false;
+  picture.resources.visit_all([&](const auto&, const auto& resource) { any = any || !resource->found.empty(); });
+  if (!any) return;
+  try {
+    auto devices = guard_.guarded();
+    for (auto& name : network::macvtaps()) devices.insert(std::move(name));
+    picture.machines.visit_all([&](const auto& id, const auto&) {
+      auto prefix = libvirt::guest_device_name(id, 0);
+      prefix.pop_back();
+      std::vector<std::string> own;
+      for (auto next = devices.lower_bound(prefix); next != devices.end() && next->starts_with(prefix); ++next) own.push_back(*next);
+      if (own.empty()) return;
+      const auto turn = turns_.take_if_free(id.uuid());
+      if (turn && inventory_.picture()->runtime(id).state == model::MachineState::STOPPED) take_away(own);
+    });
+  } catch (const Error& error) {
+    spdlog::warn("what was left of guests' network devices could not be looked for: {} {}", error.what(), error.detail());
+  }
 }
 
 void NicGuards::tidy() {

@@ -2,6 +2,7 @@
 // service and the recovery.
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <string>
@@ -27,11 +28,15 @@ class NicGuards {
   void start(const Picture& picture, const model::Machine& machine);  // instead of Host::start()
   void resume(const model::Machine& machine);                         // instead of Host::resume()
 
-  // Guards that somebody has taken away are put back for all running machines, those of stopped ones are taken away.
+  // Guards that somebody has taken away are put back for all running machines, those of stopped ones are taken away, and a start that an
+  // earlier server was killed in is finished.
   void renew();
   void tidy();  // the second half of that alone, which costs nothing when nothing has stopped
 
  private:
+  void finish_start(const Picture& picture, const model::Machine& machine);
+  void clear_left_over(const Picture& picture);
+  std::filesystem::path starting(model::MachineId id) const;  // a file that is there while the machine is started
   void place(model::MachineId id);
   void make_macvtaps(const Picture& picture, const model::Machine& machine);
   void take_away(const std::vector<std::string>& names);
@@ -41,6 +46,7 @@ class NicGuards {
   const Blueprint& blueprint_;
   const network::MacGuard& guard_;
   Turns& turns_;
+  bool cleared_ = false;  // the recovery's own
   std::mutex mutex_;
   std::map<model::MachineId, std::vector<std::string>> placed_;  // names of devices
 };

@@ -1,7 +1,9 @@
 """NICs on the host's own networks, with real guests: found and followed, and kept to their own address."""
 
 import contextlib
+import http.client
 import os
+import signal
 import subprocess
 
 import netns
@@ -112,6 +114,19 @@ def test_interfaces_come_and_go_and_keep_their_ids_over_restarts(server):
     assert all(nic["interface"] != "way-out" for nic in server.call("GET", "/r", type="bridged-nic").json["resources"])
 
 
+def test_a_bridge_that_becomes_the_hosts_way_out_is_not_offered_any_more(server):
+    netns.ip("link add br9 type bridge")
+    netns.ip("address add 10.79.0.2/24 dev br9")
+    netns.ip("link set br9 up")
+    nic = found(server, "br9")
+    netns.ip("route add default via 10.79.0.1 metric 500")
+    assert gone(server, nic)
+    netns.ip("route delete default via 10.79.0.1 metric 500")
+    assert found(server, "br9") == nic
+    netns.ip("link delete br9")
+    assert gone(server, nic)
+
+
 def test_a_machine_whose_interface_has_vanished_does_not_start_and_says_why(server):
     netns.ip("link add br8 type bridge")
     nic = found(server, "br8")
@@ -167,6 +182,40 @@ def test_a_guest_on_a_macvtap_follows_a_renamed_interface(network, tmp_path):
         eventually(lambda: not [name for name in os.listdir("/sys/class/net") if name.startswith(device)], 20, what="the end of the guest's device")
         eventually(lambda: device not in packet_filter(), 10, what="the end of its guard")
     netns.ip("link delete other")
+
+
+@pytest.mark.skipif(LIBVIRTD, reason="a libvirtd guards its guests itself")
+def test_a_start_that_the_server_was_killed_in_is_finished_by_the_next_one(server, linux, bridge, tmp_path):
+    vmid = linux.machine("cut short", [bridge], "")
+    with netns.instead_of("/usr/sbin/nft", "#!/bin/sh\nkill -9 $PPID\n", tmp_path):
+        with pytest.raises((OSError, http.client.HTTPException)):
+            server.change(vmid, "RUNNING")
+        assert server.process.wait(10) == -9
+    server.start()
+    server.await_state(vmid, "RUNNING")
+    mac = server.call("GET", "/v", vmid=vmid).expect(200).json["nics"][0]["mac_address"]
+    assert f"ether saddr {mac} accept" in packet_filter()
+    linux.end(vmid)
+
+
+@pytest.mark.skipif(LIBVIRTD, reason="on a libvirtd only bridges are offered")
+def test_what_is_left_of_a_machine_that_ended_while_no_server_looked_is_cleared(network, tmp_path):
+    netns.ip("link add card2 address 02:00:00:00:77:02 type veth peer name cable2")
+    netns.ip("link set card2 up")
+    configuration = tmp_path / "velocity.toml"
+    configuration.write_text('[network]\nfurther_kinds = ["veth"]\n')
+    with velocity.Server("--config", str(configuration), "--accel", "tcg") as server:
+        linux = Linux(server)
+        vmid = linux.started("ended unseen", [found(server, "card2")], "")
+        device = "vy" + vmid.replace("-", "")[:9]
+        guest = server.guest_pid(vmid)
+        server.stop()
+        os.kill(guest, signal.SIGKILL)
+        assert device in packet_filter()
+        server.start()
+        eventually(lambda: device not in packet_filter(), 20, what="the end of its guard")
+        assert not [name for name in os.listdir("/sys/class/net") if name.startswith(device)]
+    netns.ip("link delete card2")
 
 
 def test_the_session_of_the_page_works_as_it_stands(server):
