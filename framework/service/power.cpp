@@ -96,8 +96,8 @@ class Passing {
 
 }  // namespace
 
-// Of the 16 workers that there are at least, at most 3 wait for a guest here, 2 for their turn (turns.cpp), 4 work on passwords or wait for
-// that (passwords.cpp), and 6 for the hypervisor (libvirt/connection.cpp): one is always free for reads.
+// The workers are for all that changes something: what waits for a guest takes few of them, as what waits for its turn does (turns.cpp), or
+// for a password (passwords.cpp). Who calls a hypervisor that hangs is sent away (libvirt/call_pool.hpp).
 constexpr std::ptrdiff_t kMostWaiting = 3;
 
 Power::Power(Inventory& inventory, libvirt::Host& host, const Blueprint& blueprint, NicGuards& guards, Turns& turns)
