@@ -173,5 +173,13 @@ TEST_F(RegistryTest, WhatAPluginDoesNotOfferHasItsDefault) {
   EXPECT_EQ(type->kind(), model::ResourceKind::nic);
 }
 
+TEST_F(RegistryTest, AnAlterationThatATypeDoesNotOfferIsNotTakenForDone) {
+  const auto registry = load({bad("minimal")});
+  const auto* type = registry.find_resource_type("minimal");
+  ASSERT_TRUE(type);
+  EXPECT_THAT(problems([&] { type->alter({{"rid", "7b0ec6fa-5b4a-4e34-8a1c-3f8ff1f6ab1f"}, {"old", {{"a", 1}, {"b", 2}}}, {"new", {{"a", 1}, {"b", 3}, {"c", 4}}}}); }),
+              testing::UnorderedElementsAre("/b: cannot be altered in resources of the type minimal", "/c: cannot be altered in resources of the type minimal"));
+}
+
 }  // namespace
 }  // namespace velocity::plugin

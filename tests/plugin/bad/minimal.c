@@ -25,13 +25,13 @@ static velocity_status attach(void *self, const velocity_call *call, velocity_te
   return say(reply, "{\"fragments\":[]}");
 }
 
-/* Every operation that may be missing is; `validate` says so in the other way. */
+/* Every operation that may be missing is; `validate` and `alter` say so in the other way. */
 static velocity_status unsupported(void *self, const velocity_call *call, velocity_text request, const velocity_sink *reply) {
   (void)self, (void)call, (void)request, (void)reply;
   return VELOCITY_UNSUPPORTED;
 }
 
-static const velocity_resource_type type = {sizeof type, 0, describe, 0, unsupported, 0, 0, 0, 0, attach, 0, 0};
+static const velocity_resource_type type = {sizeof type, 0, describe, 0, unsupported, 0, 0, 0, 0, attach, 0, unsupported};
 static const velocity_resource_type *const types[] = {&type};
 
 velocity_status velocity_plugin_entry_v1(const velocity_call *call, velocity_plugin *plugin, const velocity_sink *reply) {
