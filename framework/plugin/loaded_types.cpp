@@ -196,8 +196,13 @@ void LoadedResourceType::create(const Json& request) const { call("create", tabl
 void LoadedResourceType::remove(const Json& request) const { call("remove", table().remove, request); }
 
 void LoadedResourceType::alter(const Json& request) const {
-  if (!table().alter) throw Error(std::vector<model::Problem>{{"", fmt::format("resources of the type {} cannot be altered", info().type)}});
-  call("alter", table().alter, request);
+  if (!call("alter", table().alter, request, nullptr).is_null()) return;
+  // Not offered: who asked must not take it for done.
+  std::vector<model::Problem> problems;
+  for (const auto& [field, value] : request.at("new").items())
+    if (request.at("old").value(field, Json()) != value) problems.push_back({"/" + field, fmt::format("cannot be altered in resources of the type {}", info().type)});
+  if (problems.empty()) problems.push_back({"", fmt::format("resources of the type {} cannot be altered", info().type)});
+  throw Error(std::move(problems));
 }
 
 Json LoadedResourceType::inspect(const Json& request) const { return call("inspect", table().inspect, request); }
