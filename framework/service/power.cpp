@@ -59,7 +59,7 @@ Error impossible(MachineId id, MachineState target, MachineState current) {
       .with("cur_state", std::string(name(current)));
 }
 
-// The seed's 500. The hypervisor's own words are for those who may alter the machine.
+// The API's 500 of POST /v/state. The hypervisor's own words are for those who may alter the machine.
 Error failed(const Error& cause, MachineId id, MachineState current, bool may_alter) {
   return Error(ErrorCode::machine_hypervisor_failed,
                may_alter && !cause.detail().empty() ? "The hypervisor failed: " + cause.detail() : std::string("The hypervisor failed to do this"),
