@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <velocity/abi.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -29,7 +30,21 @@ constexpr std::size_t kMaxProvided = 64;
 
 Refusal unreadable(std::string why) { return {"plugin.unreadable", "the file cannot be read: " + std::move(why), "give the server's user access to it"}; }
 
-// Reads rather than maps: a file that shrinks meanwhile is then an error and no SIGBUS.
+// Makes `content` the file's first `size` bytes; it has some of them already. Reads rather than maps: a file that shrinks meanwhile is then an
+// error and no SIGBUS.
+std::optional<Refusal> read_up_to(std::size_t size, const process::Descriptor& fd, std::vector<std::byte>& content) {
+  auto done = content.size();
+  content.resize(size);
+  while (done < size) {
+    const auto got = read(fd.number(), content.data() + done, size - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return unreadable(got < 0 ? std::strerror(errno) : "it became shorter meanwhile");
+    done += static_cast<std::size_t>(got);
+  }
+  return std::nullopt;
+}
+
+// What the dynamic loader will map of the file, from its start.
 std::optional<Refusal> read_trusted(const fs::path& file, std::vector<std::byte>& content) {
   const process::Descriptor fd(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!fd && errno == ELOOP) return Refusal{"plugin.symlink", "the file is a symbolic link", "put the plugin itself into the directory"};
@@ -39,15 +54,9 @@ std::optional<Refusal> read_trusted(const fs::path& file, std::vector<std::byte>
   if (!S_ISREG(status.st_mode)) return Refusal{"plugin.not_a_file", "it is not a regular file", "keep nothing but plugins in this directory"};
   if (auto refusal = trust_fault(file, status)) return refusal;
   if (status.st_size > kMaxFile) return Refusal{"plugin.too_large", "the file is larger than 256 MiB", "strip it of its debug information"};
-  content.resize(static_cast<std::size_t>(status.st_size));
-  std::size_t done = 0;
-  while (done < content.size()) {
-    const auto got = read(fd.number(), content.data() + done, content.size() - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return unreadable(got < 0 ? std::strerror(errno) : "it became shorter meanwhile");
-    done += static_cast<std::size_t>(got);
-  }
-  return std::nullopt;
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (auto refusal = read_up_to(std::min(size, kElfHead), fd, content)) return refusal;
+  return read_up_to(static_cast<std::size_t>(std::clamp<std::uint64_t>(extent_of(content), content.size(), size)), fd, content);
 }
 
 std::string digest_of(const std::vector<std::byte>& content) {

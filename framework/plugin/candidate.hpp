@@ -22,7 +22,7 @@ struct Manifest {
 
 struct Candidate {
   std::filesystem::path file;      // absolute
-  std::string digest;              // of the content, in hexadecimal
+  std::string digest;              // of what the dynamic loader maps, in hexadecimal: two files with the same one run the same code
   Manifest manifest;               // as far as it could be read
   std::optional<Refusal> refusal;  // why it must not be loaded
 };

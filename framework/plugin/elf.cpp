@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <velocity/abi.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -19,6 +20,7 @@ constexpr int kMachine = EM_AARCH64;
 #endif
 
 constexpr std::uint64_t kMaxSegment = std::uint64_t{1} << 30;
+constexpr std::uint64_t kLargestPage = 64 * 1024;
 
 class File {
  public:
@@ -102,6 +104,20 @@ std::optional<Refusal> check_load(const File& file, const Elf64_Phdr& segment) {
 }
 
 }  // namespace
+
+std::uint64_t extent_of(std::span<const std::byte> head) {
+  const File file(head);
+  const auto header = file.read<Elf64_Ehdr>(0);
+  if (!header || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) return 0;
+  if (!file.holds(header->e_phoff, std::uint64_t{header->e_phnum} * sizeof(Elf64_Phdr))) return UINT64_MAX;
+  std::uint64_t end = 0;
+  for (std::uint64_t i = 0; i < header->e_phnum; ++i) {
+    const auto segment = file.read<Elf64_Phdr>(header->e_phoff + i * sizeof(Elf64_Phdr));
+    if (!segment || segment->p_filesz > UINT64_MAX - segment->p_offset) return UINT64_MAX;
+    end = std::max(end, segment->p_offset + segment->p_filesz);
+  }
+  return end > UINT64_MAX - kLargestPage ? UINT64_MAX : (end + kLargestPage - 1) / kLargestPage * kLargestPage;
+}
 
 std::optional<Refusal> read_elf(std::span<const std::byte> bytes, ElfFacts& facts) {
   const File file(bytes);

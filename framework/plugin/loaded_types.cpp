@@ -101,14 +101,18 @@ template Described describe(const Module&, const velocity_resource_type&, const 
 std::vector<PlanFragment> fragments_of(const Json& reply, const std::string& plugin) {
   const auto list = reply.find("fragments");
   if (list == reply.end() || !list->is_array() || list->size() > kMaxFragments) throw broken(plugin, "it gave no list of fragments");
+  const auto text_in = [](const Json& fragment, const char* field) {  // null: there is none
+    const auto member = fragment.is_object() ? fragment.find(field) : fragment.end();
+    return member == fragment.end() ? nullptr : member->get_ptr<const std::string*>();
+  };
   std::vector<PlanFragment> fragments;
+  fragments.reserve(list->size());
   for (const auto& fragment : *list) {
-    const auto section = fragment.is_object() ? fragment.value("section", Json()) : Json();
-    const auto xml = fragment.is_object() ? fragment.value("xml", Json()) : Json();
-    if (!section.is_string() || std::find(kSections.begin(), kSections.end(), section.get<std::string>()) == kSections.end())
-      throw broken(plugin, "a fragment's section is not known");
-    if (!xml.is_string() || xml.get_ref<const std::string&>().size() > kMaxFragment) throw broken(plugin, "a fragment's XML is missing or too long");
-    fragments.push_back({section.get<std::string>(), xml.get<std::string>()});
+    const auto* section = text_in(fragment, "section");
+    const auto* xml = text_in(fragment, "xml");
+    if (!section || std::find(kSections.begin(), kSections.end(), *section) == kSections.end()) throw broken(plugin, "a fragment's section is not known");
+    if (!xml || xml->size() > kMaxFragment) throw broken(plugin, "a fragment's XML is missing or too long");
+    fragments.push_back({*section, *xml});
   }
   return fragments;
 }

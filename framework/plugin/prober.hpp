@@ -11,7 +11,7 @@
 namespace velocity::plugin {
 
 // Runs `program probe FILE` and believes its verdict; a child that dies, hangs or says nothing is a refusal too. What was found good is
-// remembered by content, so that the next start need not try again; what was refused is tried again, for its cause may lie outside the file.
+// remembered by its digest, so that the next start need not try again; what was refused is tried again, for its cause may lie outside the file.
 class Prober {
  public:
   Prober(std::filesystem::path program, std::filesystem::path cache, std::chrono::milliseconds deadline);

@@ -13,8 +13,9 @@
 
 #include "framework/model/error.hpp"
 #include "framework/plugin/candidate.hpp"
-#include "framework/plugin/drop_ins.hpp"
 #include "framework/plugin/loader.hpp"
+#include "server/daemon/config.hpp"
+#include "server/daemon/plugin_settings.hpp"
 
 namespace velocity::tool {
 namespace {
@@ -159,17 +160,15 @@ void probe(const std::string& file, bool json) {
   _exit(print(answer, said, json));  // without the plugin's destructors: the server never runs them either
 }
 
-int list(std::vector<std::string> directories, std::vector<std::string> drop_ins, bool json) {
-  const auto program = fs::read_symlink("/proc/self/exe");
-  const auto prefix = program.parent_path().parent_path();
-  const bool installed = !fs::exists(prefix / "CMakeCache.txt");
-  if (directories.empty()) directories.push_back((prefix / (installed ? VELOCITY_PLUGIN_DIRECTORY : "plugins")).string());
-  if (drop_ins.empty() && installed)
-    drop_ins = {(prefix / VELOCITY_PLUGIN_DIRECTORY).parent_path() / "plugins.d", VELOCITY_CONFIGURATION_DIRECTORY "/plugins.d"};
-  plugin::RegistrySettings settings;
-  for (const auto& directory : directories) settings.directories.emplace_back(fs::absolute(directory));
-  settings.probe_program = program;
-  plugin::read_drop_ins({drop_ins.begin(), drop_ins.end()}, settings);
+int list(const Places& places, bool json) {
+  const auto installation = daemon::find_installation();
+  const auto file = places.configuration.empty() ? installation.configuration : fs::path(places.configuration);
+  daemon::Settings configured;
+  if (!file.empty()) daemon::load_file(configured, file);
+  if (!places.directories.empty()) configured.plugin_directories = places.directories;
+  if (!places.drop_ins.empty()) configured.drop_in_directories = places.drop_ins;
+  auto settings = daemon::plugin_settings(configured, installation);
+  settings.probe_program = fs::read_symlink("/proc/self/exe");
   NoServices services;
   const plugin::Registry registry(settings, services);
   std::string text;

@@ -16,7 +16,8 @@ using namespace velocity;
 
 struct Asked {
   std::string file, kind, name, directory, settings;
-  std::vector<std::string> directories, drop_ins, resources;
+  std::vector<std::string> resources;
+  tool::Places places;
   bool json = false;
   conformance::Options test;
 };
@@ -68,8 +69,9 @@ int main(int argc, char** argv) {
   testing->add_option("--settings", asked.settings, "the administrator's settings for the plugin, a JSON object");
 
   auto* listing = command(app, "list", "say of each plugin file what the server makes of it", asked);
-  listing->add_option("--plugins", asked.directories, "DIR: where the plugins are (default: the server's)");
-  listing->add_option("--drop-ins", asked.drop_ins, "DIR: plugins.d, the last wins (default: the server's)");
+  listing->add_option("--config", asked.places.configuration, "FILE: the server's configuration file (default: its service's)");
+  listing->add_option("--plugins", asked.places.directories, "DIR: where the plugins are (default: as the configuration says)");
+  listing->add_option("--drop-ins", asked.places.drop_ins, "DIR: plugins.d, the last wins (default: as the configuration says)");
 
   CLI11_PARSE(app, argc, argv);
   try {
@@ -77,7 +79,7 @@ int main(int argc, char** argv) {
     if (inspecting->parsed()) return tool::inspect(asked.file, asked.json);
     if (probing->parsed()) tool::probe(asked.file, asked.json);
     if (testing->parsed()) return test(asked);
-    return tool::list(asked.directories, asked.drop_ins, asked.json);
+    return tool::list(asked.places, asked.json);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "velocity-plugin: %s\n", error.what());
     return 2;

@@ -7,8 +7,8 @@
 #include <velocity/abi.h>
 
 #include "framework/model/error.hpp"
-#include "framework/plugin/drop_ins.hpp"
 #include "server/daemon/config.hpp"
+#include "server/daemon/plugin_settings.hpp"
 
 namespace velocity::daemon {
 namespace {
@@ -27,16 +27,8 @@ libvirt::HostSettings host_settings(const Settings& settings, const store::State
 }
 
 plugin::RegistrySettings registry_settings(const Settings& settings, const Installation& installation, const store::StateDirectory& state) {
-  plugin::RegistrySettings registry;
-  for (const auto& directory : settings.plugin_directories) registry.directories.emplace_back(std::filesystem::absolute(directory));
-  if (registry.directories.empty()) registry.directories.push_back(installation.plugins);
-  registry.disabled = settings.disabled_plugins;
-  registry.probe_program = installation.probe_program;
+  auto registry = plugin_settings(settings, installation);
   registry.cache = state.cache();
-  registry.configuration = settings.plugin_configuration;
-  std::vector<std::filesystem::path> drop_ins;
-  for (const auto& directory : settings.drop_in_directories) drop_ins.emplace_back(std::filesystem::absolute(directory));
-  plugin::read_drop_ins(drop_ins.empty() ? installation.drop_ins : drop_ins, registry);
   if (installation.probe_program.empty())
     spdlog::warn("velocity-plugin is not beside this program: plugins are loaded without being tried first");
   return registry;

@@ -1,21 +1,29 @@
 #include "server/daemon/installation.hpp"
 
 namespace velocity::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_there(const fs::path& file) {
+  std::error_code failed;
+  return fs::exists(file, failed);
+}
+
+}  // namespace
 
 Installation find_installation() {
-  const auto program = std::filesystem::read_symlink("/proc/self/exe");
-  const auto directory = program.parent_path();
-  std::filesystem::path plugins = directory.parent_path() / VELOCITY_PLUGIN_DIRECTORY;
-  std::filesystem::path probe = directory.parent_path() / VELOCITY_PROGRAM_DIRECTORY / "velocity-plugin";
-  std::vector<std::filesystem::path> drop_ins{plugins.parent_path() / "plugins.d", VELOCITY_CONFIGURATION_DIRECTORY "/plugins.d"};
-  if (directory.filename() == "daemon" && directory.parent_path().filename() == "server") {
-    const auto tree = directory.parent_path().parent_path();
-    plugins = tree / "plugins";
-    probe = tree / "bin" / "velocity-plugin";
-    drop_ins.clear();
-  }
-  if (std::error_code failed; !std::filesystem::exists(probe, failed)) probe.clear();
-  return {plugins, probe, drop_ins};
+  const auto prefix = fs::read_symlink("/proc/self/exe").parent_path().parent_path();  // of what is in bin or sbin
+  for (const auto& tree : {prefix, prefix.parent_path()})  // of bin/velocity-plugin, of server/daemon/velocityd
+    if (is_there(tree / "CMakeCache.txt")) {
+      const auto probe = tree / "bin" / "velocity-plugin";
+      return {tree / "plugins", is_there(probe) ? probe : fs::path(), {}, {}};
+    }
+  const fs::path plugins = prefix / VELOCITY_PLUGIN_DIRECTORY;
+  const fs::path probe = prefix / VELOCITY_PROGRAM_DIRECTORY / "velocity-plugin";
+  const fs::path configuration = VELOCITY_CONFIGURATION_DIRECTORY "/velocityd.toml";
+  return {plugins, is_there(probe) ? probe : fs::path(), {plugins.parent_path() / "plugins.d", VELOCITY_CONFIGURATION_DIRECTORY "/plugins.d"},
+          is_there(configuration) ? configuration : fs::path()};
 }
 
 const char* server_version() { return VELOCITY_VERSION; }

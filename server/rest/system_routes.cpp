@@ -36,7 +36,8 @@ Answer readiness(const service::Inventory& inventory, const plugin::Registry& re
   return answer;
 }
 
-Answer plugins(const plugin::Registry& registry) {
+// Cause and fix name files and directories of the host: they are for who runs it.
+Answer plugins(const plugin::Registry& registry, const service::Caller& caller) {
   Json list = Json::array();
   for (const auto& report : registry.plugins()) {
     Json entry{{"file", report.file.filename().string()},
@@ -45,11 +46,8 @@ Answer plugins(const plugin::Registry& registry) {
                {"licence", report.licence},
                {"status", report.status},
                {"provides", report.provides}};
-    if (!report.code.empty()) {
-      entry["code"] = report.code;
-      entry["cause"] = report.cause;
-      entry["fix"] = report.fix;
-    }
+    if (!report.code.empty()) entry["code"] = report.code;
+    if (!report.code.empty() && caller.is_root()) entry.update({{"cause", report.cause}, {"fix", report.fix}});
     list.push_back(std::move(entry));
   }
   return Answer::json({{"plugins", std::move(list)}});
@@ -70,8 +68,8 @@ std::vector<Route> system_routes(service::Services services, const About& about)
        }, {}, kFromMemory},
       {Method::get, "/readyz", Credential::none, "Whether the server can do its work: 503 while the hypervisor is away", "everybody",
        [&inventory, &registry](Request&) { return readiness(inventory, registry); }, {}, kFromMemory},
-      {Method::get, "/plugins", Credential::caller, "The plugin files that were found, loaded or not, and why not", "",
-       [&registry](Request&) { return plugins(registry); }},
+      {Method::get, "/plugins", Credential::caller, "The plugin files that were found, and what became of each; to members of root also why, and what to do", "",
+       [&registry](Request& request) { return plugins(registry, request.caller()); }},
   };
 }
 

@@ -175,7 +175,8 @@ void add_missing_types(Json& types, const plugin::Registry& registry, const std:
                        {"plugin", report.name},
                        {"version", report.version},
                        {"available", false},
-                       {"why_not", report.cause.empty() ? "the plugin is " + report.status : report.cause}});
+                       // The cause may name files of the host, which is for who runs it.
+                       {"why_not", report.code.empty() ? "the plugin is " + report.status : "the plugin is refused: " + report.code}});
     }
   }
 }

@@ -1,4 +1,4 @@
-"""Every answer that docs/errors.md promises of a route under /r and /v is tried somewhere: by a row of the contract's tables, by a test in Python that
+"""Every answer that docs/errors.md promises of /plugins and of the routes under /r and /v is tried somewhere: by a row of the contract's tables, by a test in Python that
 is marked with what it covers (and held to it), or by one in C++ under a comment "covers: METHOD /path STATUS, STATUS".
 """
 
@@ -26,7 +26,7 @@ def routes_of_the_server() -> set[str]:
     """Of the tables of the REST room; uploads and downloads are the edge's own."""
     found = set()
     for file in (velocity.SOURCE / "server/rest").glob("*_routes.cpp"):
-        for method, path in re.findall(r'\{Method::(\w+), "(/[rv](?:/[^"]*)?)"', file.read_text()):
+        for method, path in re.findall(r'\{Method::(\w+), "(/(?:r|v|plugins)(?:/[^"]*)?)"', file.read_text()):
             found.add(f"{method.upper().replace('REMOVE', 'DELETE')} {path.replace(':type', '<type>')}")
     return found
 
@@ -38,7 +38,7 @@ def tabled(monkeypatch) -> set[str]:
         for value in vars(importlib.import_module(name)).values():
             if isinstance(value, list):
                 rows |= {f"{row.method} {velocity.route_of(row.path)} {row.status}" for row in value if isinstance(row, Row)}
-    return {row for row in rows if re.match(r"[A-Z]+ /[rv](/|\b)", row)}
+    return {row for row in rows if re.match(r"[A-Z]+ /(r|v|plugins)(/|\b)", row)}
 
 
 def marked() -> set[str]:

@@ -263,10 +263,10 @@ def plugins(figures: Figures, rounds: int):
     with tempfile.TemporaryDirectory() as cache:
         command = [velocity.BUILD / "tests/bench/plugin_boundary", velocity.BUILD / "plugins", velocity.BUILD / "bin/velocity-plugin", cache]
         runs = [json.loads(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(rounds + 1)][1:]
-    load, across, direct = (statistics.median(run[name] for run in runs) for name in ("load_ms", "plan_us", "direct_us"))
+    load, across, direct, ratio = (statistics.median(run[name] for run in runs) for name in ("load_ms", "plan_us", "direct_us", "ratio"))
     figures.add("loading all plugins, tried before", load, "ms", "<= 20", load <= 20)
     figures.add("plan across the boundary", across, "us", "<= 50", across <= 50)
-    figures.add("plan across the boundary, against a direct call", across / direct, "", "<= 3", across / direct <= 3, direct_us=round(direct, 1))
+    figures.add("plan across the boundary, against a direct call", ratio, "", "<= 3", ratio <= 3, direct_us=round(direct, 1))
 
 
 def processor_time(pid: int) -> int:

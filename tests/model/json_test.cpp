@@ -11,6 +11,15 @@ namespace {
 
 std::string nested(int depth) { return std::string(static_cast<std::size_t>(depth), '[') + std::string(static_cast<std::size_t>(depth), ']'); }
 
+std::string refusal(const std::string& text) {
+  try {
+    parse_json(text);
+  } catch (const Error& error) {
+    return error.message();
+  }
+  return "accepted";
+}
+
 void expect_malformed(const std::string& text) {
   try {
     parse_json(text);
@@ -37,6 +46,20 @@ TEST(Json, TheSameKeyInDifferentObjectsIsFine) { EXPECT_NO_THROW(parse_json(R"({
 TEST(Json, WhatIsNotUtf8IsRefused) { expect_malformed("{\"a\":\"\xff\xfe\"}"); }
 
 TEST(Json, ANumberThatNothingCanHoldIsRefused) { expect_malformed(R"({"a":1e999})"); }
+
+TEST(Json, ADocumentIsWhatStandsInIt) {
+  const std::string text = R"({"a":[1,-2,2.5,true,null,{"b":"\u00e4"},[]],"c":{},"d":{"a":{"a":"x"}},"e":18446744073709551615})";
+  EXPECT_EQ(parse_json(text), Json::parse(text));
+  for (const auto* simple : {"7", "\"x\"", "null", "[]", "{}", " [ { } ] "}) EXPECT_EQ(parse_json(simple), Json::parse(simple)) << simple;
+}
+
+TEST(Json, WhatIsRefusedIsToldWithItsReason) {
+  EXPECT_EQ(refusal(R"({"a":1,"a":2})"), "The JSON has the key \"a\" twice in one object");
+  EXPECT_EQ(refusal("[1,]"), "The text is not valid JSON: it fails at byte 4");
+  EXPECT_EQ(refusal("[1e999]"), "The text is not valid JSON: it has a number out of range");
+  EXPECT_EQ(refusal(nested(40)), "The JSON is nested deeper than 32 levels");
+  EXPECT_EQ(refusal(""), "The text is not valid JSON: it fails at byte 1");
+}
 
 TEST(Json, TextBehindTheDocumentIsRefused) { expect_malformed("{} {}"); }
 

@@ -128,6 +128,32 @@ TEST_F(CandidateTest, ATruncatedPluginIsRefusedWhereverItEnds) {
     EXPECT_EQ(code(examine(write("cut.so", whole.substr(0, size)))), "plugin.truncated") << size;
 }
 
+TEST_F(CandidateTest, TheDigestIsOfWhatIsMappedWhateverStandsBehindIt) {
+  const auto whole = read(bad("minimal"));
+  const auto before = examine(write("plugin.so", whole)).digest;
+  ASSERT_EQ(before.size(), 64U);
+  const std::string padding(2 * 64 * 1024, 'x');  // farther than any page reaches
+  const auto padded = examine(write("plugin.so", whole + padding));
+  EXPECT_EQ(code(padded), "");
+  EXPECT_EQ(examine(write("plugin.so", whole + padding + "and more")).digest, padded.digest);
+  auto changed = whole;
+  changed[whole.find("Velocity\0") - 1] ^= 1;  // in a segment
+  EXPECT_NE(examine(write("plugin.so", changed)).digest, before);
+}
+
+TEST_F(CandidateTest, ProgramHeadersThatStandElsewhereAreFound) {
+  auto file = read(bad("minimal"));
+  Elf64_Ehdr header;
+  std::memcpy(&header, file.data(), sizeof header);
+  const auto table = file.substr(header.e_phoff, header.e_phnum * sizeof(Elf64_Phdr));
+  file.resize((file.size() + 7) / 8 * 8);
+  header.e_phoff = file.size();
+  std::memcpy(file.data(), &header, sizeof header);
+  const auto moved = examine(write("moved.so", file + table));
+  EXPECT_EQ(code(moved), "");
+  EXPECT_EQ(moved.manifest.name, "minimal");
+}
+
 TEST_F(CandidateTest, APluginForAnotherMachineIsRefused) {
   auto file = read(bad("minimal"));
   file[18] = static_cast<char>(EM_S390);

@@ -136,6 +136,13 @@ def test_each_is_refused_for_what_is_wrong_with_it(server, directory):
         assert word in entry["cause"] and entry["fix"] and "\n" not in entry["cause"] + entry["fix"], entry
 
 
+def test_why_and_what_to_do_is_told_to_who_runs_the_server(server, directory):
+    listed = {entry["name"]: entry for entry in server.call("GET", "/plugins", key=server.user("somebody").key).expect(200).json["plugins"]}
+    assert set(listed["efi"]) == {"file", "name", "version", "licence", "status", "provides"} and listed["efi"]["status"] == "loaded"
+    assert (listed["fails"]["status"], listed["fails"]["code"]) == ("refused", "plugin.entry_failed")
+    assert not any({"cause", "fix"} & set(entry) for entry in listed.values()) and str(directory[0]) not in json.dumps(listed)
+
+
 def test_the_others_are_loaded_and_the_server_serves(server):
     types = {entry["type"]: entry["available"] for entry in server.call("GET", "/v/types").expect(200).json["types"]}
     assert types["efi"] is True and types["goes-wrong"] is False

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 import subprocess
 
 import pytest
@@ -21,21 +22,26 @@ def write(place: pathlib.Path, whose: str, plugin: str, text: str):
     (place / whose / f"{plugin}.toml").write_text(text)
 
 
+def said_by_the_tool(*options, expect: int | None = None) -> dict:
+    """What velocity-plugin list answers: 1 says that something is refused."""
+    done = subprocess.run([velocity.BUILD / "bin/velocity-plugin", "list", "--json", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode in ((0, 1) if expect is None else (expect,)), done.stderr
+    return json.loads(done.stdout)["plugins"] if done.stdout else done.stderr
+
+
 @pytest.fixture
 def listed(own_server, place):
-    """Starts a server with the directories; answers its /plugins by name, having compared it with what velocity-plugin says."""
+    """Starts a server with the directories; answers its /plugins by name, having compared it with its log and with what velocity-plugin says."""
 
-    def start(configuration: str = ""):
+    def start(configuration: str = "", directory: pathlib.Path = velocity.BUILD / "plugins"):
         file = place / "velocity.toml"
-        file.write_text(f'[plugins]\ndrop_ins = ["{place / "package"}", "{place / "administrator"}"]\n{configuration}')
-        server = own_server("--config", str(file), "--plugins", str(velocity.BUILD / "plugins"), hypervisor="test:///default")
+        file.write_text(f'[plugins]\ndirectories = ["{directory}"]\ndrop_ins = ["{place / "package"}", "{place / "administrator"}"]\n{configuration}')
+        server = own_server("--config", str(file), hypervisor="test:///default")
         plugins = server.call("GET", "/plugins").expect(200).json["plugins"]
         for entry in plugins:
-            assert f"Plugin {entry['status']}: " in server.log and entry["file"] in server.log
-        if not configuration:
-            said = subprocess.run([velocity.BUILD / "bin/velocity-plugin", "list", "--json", "--plugins", velocity.BUILD / "plugins", "--drop-ins", place / "package",
-                                   "--drop-ins", place / "administrator"], stdout=subprocess.PIPE, check=False)
-            assert json.loads(said.stdout)["plugins"] == plugins
+            line = f"Plugin {entry['status']}: {directory}/{entry['file']}: " + (f"{entry['code']}: {entry['cause']}. {entry['fix']}" if "code" in entry else entry["name"])
+            assert line in server.log
+        assert said_by_the_tool("--config", file) == plugins
         return {entry["name"]: entry for entry in plugins}
 
     return start
@@ -80,3 +86,23 @@ def test_a_file_that_others_may_write_is_not_believed(listed, place):
     write(place, "administrator", "kboot", "enabled = true\n")
     (place / "administrator/kboot.toml").chmod(0o666)
     assert listed()["kboot"]["code"] == "plugin.settings_invalid"
+
+
+def test_the_configuration_file_says_where_plugins_are_and_which_are_off(listed, place):
+    (place / "plugins").mkdir(mode=0o755)
+    for name in ("efi", "kboot", "disk-image"):
+        shutil.copy2(velocity.BUILD / f"plugins/{name}.so", place / "plugins")
+    write(place, "administrator", "kboot", "enabled = true\n")
+    plugins = listed('disabled = ["kboot"]\n[plugins.configuration.efi]\nswtpm = "not absolute"\n', place / "plugins")
+    assert {name: entry["status"] for name, entry in plugins.items()} == {"disk-image": "loaded", "efi": "refused", "kboot": "disabled"}
+    # What is given on the command line counts before the file, as with velocityd.
+    elsewhere = said_by_the_tool("--config", place / "velocity.toml", "--plugins", velocity.BUILD / "plugins")
+    assert len(elsewhere) > 3 and {entry["name"]: entry["status"] for entry in elsewhere}["kboot"] == "disabled"
+
+
+def test_a_configuration_that_the_server_would_not_take_is_refused_in_its_words(place):
+    file = place / "velocity.toml"
+    file.write_text("[plugins]\ndisable = []\n")
+    server = subprocess.run([velocity.BUILD / "server/daemon/velocityd", "--config", file, "--print-config"], stderr=subprocess.PIPE, text=True, check=False)
+    assert server.returncode == 2 and "did you mean plugins.disabled" in server.stderr
+    assert said_by_the_tool("--config", file, expect=2) == server.stderr.replace("velocityd: ", "velocity-plugin: ", 1)

@@ -20,7 +20,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "framework/service": ("framework/model", "framework/plugin", "framework/libvirt", "framework/network", "framework/storage", "framework/store"),
     "sdk/include": (),
     "sdk": ("sdk/include",),
-    "sdk/tool": ("sdk/include", "sdk/conformance", "framework/plugin", "framework/model"),  # it checks and tries plugins as the server does
+    "sdk/tool": ("sdk/include", "sdk/conformance", "framework/plugin", "framework/model", "server/daemon"),  # it checks and tries plugins as the server does
     "sdk/conformance": ("sdk/include", "framework/plugin", "framework/libvirt", "framework/model"),  # what plugins plan, the server's rooms judge
     "plugins": ("sdk/include",),
     "server": ("framework/model",),  # problem.hpp: from our errors to HTTP's
@@ -30,8 +30,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "server/daemon": ("framework", "server", "sdk/include"),
     "server/cli": (),
 }
-# The REST room speaks to the edge through two headers alone: the port, and what a request carries over it.
-ONLY_HEADERS = {("server/rest", "server/edge"): ("server/edge/backend.hpp", "server/edge/forwarded.hpp")}
+# The REST room speaks to the edge through two headers alone: the port, and what a request carries over it. velocity-plugin reads the server's configuration
+# of plugins, and knows nothing else of it.
+ONLY_HEADERS = {("server/rest", "server/edge"): ("server/edge/backend.hpp", "server/edge/forwarded.hpp"),
+                ("sdk/tool", "server/daemon"): ("server/daemon/config.hpp", "server/daemon/plugin_settings.hpp")}
 
 # One vendor, one room: how its headers begin → where they may be included.
 VENDORS: dict[str, tuple[str, ...]] = {
