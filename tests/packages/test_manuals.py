@@ -1,4 +1,4 @@
-"""The manual pages say what the programs say of themselves: every option, command and setting, with its text and its default."""
+"""The manual pages say what the programs say of themselves: every option, command and setting, with its text and its default. And bash completes that."""
 
 import re
 import subprocess
@@ -8,6 +8,7 @@ import pytest
 import velocity
 
 MANUALS = velocity.SOURCE / "server/packaging/man"
+COMPLETION = velocity.SOURCE / "server/packaging/completion"
 SERVER = velocity.BUILD / "server/daemon/velocityd"
 TOOL = velocity.BUILD / "bin/velocity-plugin"
 
@@ -96,3 +97,28 @@ def test_the_tools_page_has_its_commands_and_their_options_and_no_others():
 def test_a_page_is_set_without_a_complaint(page):
     said = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z", MANUALS / page], capture_output=True, text=True, check=True)
     assert not said.stderr, said.stderr
+
+
+def completed(*words: str) -> set[str]:
+    """What bash offers for the last word of a line, as it does when the tabulator is pressed."""
+    script = """
+      PATH=$1:$2:$PATH; shift 2
+      source /usr/share/bash-completion/bash_completion
+      source "$1/velocityd"; source "$1/velocity-plugin"; shift
+      function=$(complete -p "$1" | sed -n 's/.* -F \\([^ ]*\\) .*/\\1/p')
+      COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE=$*; COMP_POINT=${#COMP_LINE}
+      "$function" "$1" "${@: -1}" "${@: -2:1}"
+      printf '%s\\n' "${COMPREPLY[@]}" """
+    return set(output("bash", "--norc", "-c", script, "bash", SERVER.parent, TOOL.parent, COMPLETION, *words).split())
+
+
+def test_bash_completes_options_commands_and_what_stands_behind_them():
+    assert completed("velocityd", "--") == set(options_of(output(SERVER, "--help")))
+    assert completed("velocityd", "--print") == {"--print-config"}
+    assert completed("velocityd", "--accel", "") == {"auto", "kvm", "tcg"}
+    assert completed("velocityd", "--log-level", "de") == {"debug"}
+    commands = commands_of(output(TOOL, "--help"))
+    assert completed("velocity-plugin", "") == set(commands)
+    assert completed("velocity-plugin", "li") == {"list"}
+    for command in commands:
+        assert completed("velocity-plugin", command, "--") == set(options_of(output(TOOL, command, "--help"))), command
