@@ -28,6 +28,7 @@ constexpr std::chrono::milliseconds kLongestPing{10'000};
 constexpr std::chrono::milliseconds kDaemonGrace{2000};
 constexpr std::chrono::milliseconds kEmbeddedGrace{10'000};
 constexpr std::size_t kCallThreads = 6;  // far fewer than the workers: a hypervisor that hangs must not take them all
+constexpr std::size_t kLongCallThreads = 4;
 constexpr std::size_t kUpkeepThreads = 4;
 constexpr int kMostAskingFacts = 4;  // wait for the first probe to end
 constexpr std::chrono::milliseconds kShortestPatience{1000};
@@ -53,7 +54,8 @@ Host::Connection::Connection(HostSettings settings, Listener& listener)
     : settings_(std::move(settings)),
       listener_(listener),
       upkeep_(kUpkeepThreads, embedded() ? kEmbeddedGrace : kDaemonGrace),
-      calls_(kCallThreads, kDaemonGrace, std::max<std::chrono::milliseconds>(settings_.deadline / 6, kShortestPatience)) {
+      calls_(kCallThreads, kDaemonGrace, std::max<std::chrono::milliseconds>(settings_.deadline / 6, kShortestPatience)),
+      long_calls_(kLongCallThreads, kDaemonGrace, kLongDeadline) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -66,6 +68,7 @@ Host::Connection::~Connection() {
   }
   upkeep_.cancel();
   calls_.cancel();
+  long_calls_.cancel();
   {
     const std::lock_guard lock(facts_->mutex);
     facts_->closing = true;

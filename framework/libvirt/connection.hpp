@@ -42,7 +42,8 @@ class Host::Connection {
 
   template <class Work>
   auto call_within(std::chrono::milliseconds deadline, Work work) {
-    return calls_.run(deadline, [lender = lender(), work = std::move(work)] { return lender->with(work); });
+    auto& pool = deadline > settings_.deadline ? long_calls_ : calls_;
+    return pool.run(deadline, [lender = lender(), work = std::move(work)] { return lender->with(work); });
   }
 
  private:
@@ -99,6 +100,7 @@ class Host::Connection {
 
   CallPool upkeep_;  // before calls_: what calls leave behind is closed here
   CallPool calls_;
+  CallPool long_calls_;  // whole disks and snapshots of memory: that one takes minutes says nothing of the others
   std::thread thread_;
 };
 

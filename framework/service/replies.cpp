@@ -115,11 +115,9 @@ std::optional<model::Reply> Replies::begin(const model::Reply& request) {
     const auto kept = kept_of(change.picture(), request.uid);
     for (std::size_t i = 0; i + kMost <= kept.size(); ++i) change.erase_reply(kept[i].uid, kept[i].key);
     change.put(request);
-  });
-  if (!before) {
     const std::lock_guard lock(mutex_);
     unsaved_.erase({request.uid, request.key});
-  }
+  });
   return before;
 }
 
@@ -131,7 +129,7 @@ std::optional<model::Reply> Replies::unsaved(const model::Reply& pending) const 
 
 void Replies::end(const model::Reply& answered) {
   try {
-    save(answered);
+    inventory_.change([&](Change& change) { write(change, answered); });
   } catch (const std::exception& error) {
     // What was done is done, whatever becomes of the note of it.
     spdlog::warn("the answer to a request with an Idempotency-Key is not written down yet: {}", error.what());
@@ -140,22 +138,22 @@ void Replies::end(const model::Reply& answered) {
   }
 }
 
-void Replies::save(const model::Reply& answered) {
-  inventory_.change([&](Change& change) {
-    if (!change.picture().users.find(answered.uid)) return;  // removed meanwhile, and its answers with it
-    if (says_nothing(answered)) change.erase_reply(answered.uid, answered.key);
-    else change.put(answered);
-  });
+void Replies::write(Change& change, const model::Reply& answered) {
+  if (!change.picture().users.find(answered.uid)) return;  // removed meanwhile, and its answers with it
+  if (says_nothing(answered)) change.erase_reply(answered.uid, answered.key);
+  else change.put(answered);
 }
 
 void Replies::save_again() {
-  std::map<Key, model::Reply> unsaved;
+  std::map<Key, model::Reply> waiting;
   {
     const std::lock_guard lock(mutex_);
-    unsaved = unsaved_;
+    waiting = unsaved_;
   }
-  for (const auto& [key, reply] : unsaved) {
-    save(reply);
+  for (const auto& [key, reply] : waiting) {
+    inventory_.change([&](Change& change) {
+      if (unsaved(reply)) write(change, reply);  // unless the request has come again meanwhile
+    });
     const std::lock_guard lock(mutex_);
     unsaved_.erase(key);
   }

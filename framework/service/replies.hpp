@@ -36,7 +36,7 @@ class Replies {
  private:
   using Key = std::pair<model::Uid, std::string>;
   std::optional<model::Reply> unsaved(const model::Reply& pending) const;
-  void save(const model::Reply& answered);
+  static void write(Change& change, const model::Reply& answered);
   void save_again();
   Inventory& inventory_;
   mutable std::mutex mutex_;

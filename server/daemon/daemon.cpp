@@ -88,7 +88,7 @@ void try_settings(const Settings& settings) {
   edge::try_settings(edge_settings(settings, nullptr));
 }
 
-Daemon::Daemon(const Settings& settings, const std::string& root_password)
+Daemon::Daemon(const Settings& settings, const RootPassword& root)
     : state_(settings.state),
       logs_(state_.log(), settings.log_level),
       installation_(find_installation()),
@@ -135,7 +135,8 @@ Daemon::Daemon(const Settings& settings, const std::string& root_password)
     if (std::none_of(registry_.plugins().begin(), registry_.plugins().end(), [&](const auto& report) { return report.name == name; }))
       spdlog::warn("plugins.disabled names \"{}\", and there is no such plugin", name);
   // Last, when nothing can keep its password from being shown any more; until then every sign-in is refused.
-  root_made_ = accounts_.create_root(root_password);
+  if (root.generated && !inventory_.picture()->users.find(model::kRootUser)) keep_password(state_.path(), root.text);
+  root_made_ = accounts_.create_root(root.text);
   spdlog::info("velocityd {} answers at {}, state in {}", server_version(), edge_.url(), state_.path().string());
 }
 

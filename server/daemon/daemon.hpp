@@ -21,6 +21,7 @@
 #include "framework/storage/volumes.hpp"
 #include "framework/store/database.hpp"
 #include "framework/store/state_directory.hpp"
+#include "server/daemon/first_start.hpp"
 #include "server/daemon/installation.hpp"
 #include "server/daemon/logs.hpp"
 #include "server/daemon/settings.hpp"
@@ -37,8 +38,8 @@ void try_settings(const Settings& settings);
 // Answers requests from construction on. Throws model::Error or std::runtime_error, with a text for the administrator, when it cannot.
 class Daemon {
  public:
-  // The password is root's, should this be the first start.
-  Daemon(const Settings& settings, const std::string& root_password);
+  // The password is root's, should this be the first start; one of ours is kept before root is made.
+  Daemon(const Settings& settings, const RootPassword& root);
   ~Daemon();  // drains the requests in flight; guests run on
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;

@@ -38,6 +38,10 @@ std::string random_password() {
   return password;
 }
 
+bool is_shown() { return ::isatty(STDOUT_FILENO) == 1; }
+
+std::filesystem::path file_with_password(const std::filesystem::path& state) { return std::filesystem::absolute(state) / "root-password"; }
+
 }  // namespace
 
 RootPassword take_root_password(const Settings& settings) {
@@ -59,14 +63,19 @@ RootPassword take_root_password(const Settings& settings) {
   return {given, false};
 }
 
-std::string tell_password(const std::filesystem::path& state, const std::string& password) {
-  if (::isatty(STDOUT_FILENO) == 1) return fmt::format("Its password, shown this once: {}", password);
-  const auto file = std::filesystem::absolute(state) / "root-password";
+void keep_password(const std::filesystem::path& state, const std::string& password) {
+  if (is_shown()) return;
+  const auto file = file_with_password(state);
   std::filesystem::remove(file);
   const process::Descriptor descriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   const auto line = password + "\n";
-  if (!descriptor || ::write(descriptor.number(), line.data(), line.size()) != static_cast<ssize_t>(line.size()))
+  if (!descriptor || ::write(descriptor.number(), line.data(), line.size()) != static_cast<ssize_t>(line.size()) || ::fsync(descriptor.number()) != 0)
     throw std::runtime_error(fmt::format("{}: root's password cannot be written there: {}", file.string(), std::strerror(errno)));
+}
+
+std::string tell_password(const std::filesystem::path& state, const std::string& password) {
+  if (is_shown()) return fmt::format("Its password, shown this once: {}", password);
+  const auto file = file_with_password(state);
   return fmt::format("Its password is in {}, which only the server's user may read: sign in, change it, and remove the file", file.string());
 }
 

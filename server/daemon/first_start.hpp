@@ -17,8 +17,10 @@ struct RootPassword {
 // Throws ConfigError when the file cannot be read or is empty, or the password is too short.
 RootPassword take_root_password(const Settings& settings);
 
-// For a person, on the terminal; where nobody sits at one, in a file of the state directory that only the server's user may read, so that it does
-// not end in a log. What to say of it: "Its password, shown this once: …".
+// Where nobody sits at the terminal: into a file of the state directory that only the server's user may read, so that it does not end in a log.
+void keep_password(const std::filesystem::path& state, const std::string& password);
+
+// What to say of it: "Its password, shown this once: …", or where it is kept.
 std::string tell_password(const std::filesystem::path& state, const std::string& password);
 
 // Of a server that is stopped: the password becomes root's, and whoever is signed in as root is out. Throws ConfigError when there is no root yet.

@@ -86,7 +86,7 @@ int serve(const daemon::Settings& settings) {
   Ending ending(hold_back_signals(), std::chrono::seconds(settings.drain_seconds) + kLastPatience);
   const auto root = daemon::take_root_password(settings);
   daemon::try_settings(settings);
-  daemon::Daemon server(settings, root.text);
+  daemon::Daemon server(settings, root);
   ending.serves();
   greet(server, settings, root);
   if (!settings.ready_file.empty()) daemon::write_ready_file(settings.ready_file, server.url());
@@ -99,7 +99,10 @@ int serve(const daemon::Settings& settings) {
 int reset(const daemon::Settings& settings) {
   const auto root = daemon::take_root_password(settings);
   daemon::reset_root_password(settings, root.text);
-  if (root.generated) fmt::print("root has another password. {}\n", daemon::tell_password(settings.state, root.text));
+  if (root.generated) {
+    daemon::keep_password(settings.state, root.text);
+    fmt::print("root has another password. {}\n", daemon::tell_password(settings.state, root.text));
+  }
   else fmt::print("root has the password that you gave\n");
   return EXIT_SUCCESS;
 }

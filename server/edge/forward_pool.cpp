@@ -17,6 +17,7 @@ using model::ErrorCode;
 constexpr std::size_t kReadSize = 64 * 1024;
 constexpr std::uint32_t kAnswerHeader = 64 * 1024;
 constexpr std::size_t kReaderSlots = 8;
+constexpr std::size_t kLargestRead = 4 * 1024;  // of a body: to read more is work
 
 // Fields that belong to one hop (RFC 9110, 7.6.1), and those that the edge writes itself.
 bool stays_here(const http::fields::value_type& field) {
@@ -120,7 +121,8 @@ void ForwardPool::open_slot(Lane& lane, std::size_t worker) {
 }
 
 awaitable<Answer> ForwardPool::call(const Request& request, Forwarded about, std::string body) {
-  const bool from_memory = forwarded_method(request.method) == http::verb::get && backend_.from_memory(request.path);
+  const bool from_memory =
+      forwarded_method(request.method) == http::verb::get && body.size() <= kLargestRead && backend_.from_memory(request.path);
   auto& lane = from_memory ? reads_ : work_;
   if (stopping_ || (lane.idle.empty() && lane.queue.size() >= limits_.queue)) throw Error(ErrorCode::server_busy, "The server has too much to do");
   const auto job = std::make_shared<Job>(io_);

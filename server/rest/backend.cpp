@@ -104,8 +104,8 @@ class Bodies {
 class Gate : public Pistache::Rest::Private::RouterHandler {
  public:
   using tag = http::details::prototype_tag;
-  explicit Gate(const Pistache::Rest::Router& router)
-      : RouterHandler(router), clones_(std::make_shared<std::vector<std::weak_ptr<Gate>>>()) {}
+  Gate(const Pistache::Rest::Router& router, std::size_t readers)
+      : RouterHandler(router), readers_(readers), clones_(std::make_shared<std::vector<std::weak_ptr<Gate>>>()) {}
 
   std::shared_ptr<tcp::Handler> clone() const override {
     auto copy = std::make_shared<Gate>(*this);
@@ -130,7 +130,7 @@ class Gate : public Pistache::Rest::Private::RouterHandler {
     if (!gate || ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0)
       throw std::runtime_error("no connection to a REST worker can be made");
     auto peer = tcp::Peer::Create(ends[1], Pistache::Address("127.0.0.1", Pistache::Port(1)));
-    peer->putData(kOurs, std::make_shared<bool>(true));
+    peer->putData(kOurs, std::make_shared<bool>(worker < readers_));
     gate->transport()->handleNewPeer(peer);
     return ends[0];
   }
@@ -138,21 +138,25 @@ class Gate : public Pistache::Rest::Private::RouterHandler {
  private:
   static constexpr const char* kOurs = "from the edge";
 
-  // On the worker's thread. It does not interrupt the edge at the moment in which that wakes it: the edge goes on with what else has
-  // arrived, and a reader then finds several requests at once. What is started from here is as if this had not been (sched(7)).
+  // On a reader's thread. It does not interrupt the edge at the moment in which that wakes it: the edge goes on with what else has arrived,
+  // and the reader then finds several requests at once (sched(7)). A reader starts nothing that would inherit this.
   static void give_way() {
     constexpr sched_param kNone{};
-    ::sched_setscheduler(0, SCHED_BATCH | SCHED_RESET_ON_FORK, &kNone);  // where it is refused all works, only slower
+    ::sched_setscheduler(0, SCHED_BATCH, &kNone);  // where it is refused all works, only slower
   }
 
   void onConnection(const std::shared_ptr<tcp::Peer>& peer) override {
     peer->putData(ParserData, std::make_shared<http::RequestParser>(getMaxRequestSize()));
-    if (peer->tryGetData(kOurs)) return give_way();
+    if (const auto from_a_reader = peer->tryGetData(kOurs)) {
+      if (*std::static_pointer_cast<bool>(from_a_reader)) give_way();
+      return;
+    }
     ::shutdown(peer->fd(), SHUT_RDWR);
     std::array<char, 4096> sink{};
     while (::recv(peer->fd(), sink.data(), sink.size(), MSG_DONTWAIT) > 0) continue;
   }
 
+  std::size_t readers_;
   std::shared_ptr<std::vector<std::weak_ptr<Gate>>> clones_;
 };
 
@@ -224,7 +228,7 @@ bool answers(int connection) {
 
 struct PistacheBackend::Engine {
   Engine(const Guard& guard_to_run, const BackendSettings& settings)
-      : guard(guard_to_run), readers(static_cast<std::size_t>(settings.readers)), endpoint(Pistache::Address("127.0.0.1", Pistache::Port(0))), gate(std::make_shared<Gate>(make_router())) {
+      : guard(guard_to_run), readers(static_cast<std::size_t>(settings.readers)), endpoint(Pistache::Address("127.0.0.1", Pistache::Port(0))), gate(std::make_shared<Gate>(make_router(), readers)) {
     endpoint.init(http::Endpoint::options()
                       .threads(settings.readers + settings.workers)
                       .threadsName("rest")

@@ -15,8 +15,9 @@ Answer create(service::Accounts& accounts, Request& request) {
 
 Answer remove(service::Accounts& accounts, Request& request) {
   model::FieldReader fields(request.fields);
-  const auto* field = fields.has("gid") || !fields.has("uid") ? "gid" : "uid";  // `uid` is accepted for it
-  const auto gid = fields.require(field, read_gid(fields, field));
+  const auto named = read_gid(fields, "gid");
+  const auto instead = read_gid(fields, "uid");  // is accepted for it
+  const auto gid = fields.require("gid", named ? named : instead);
   fields.finish_closed();
   accounts.remove_group(request.caller(), gid);
   return Answer::empty();

@@ -15,6 +15,7 @@ constexpr std::int64_t kMaxPage = 1000;
 constexpr std::int64_t kMaxLog = 1 << 20;  // bytes
 constexpr std::int64_t kMaxWait = 60;      // seconds
 constexpr int kAlreadyReported = 208;
+constexpr std::size_t kMostIgnored = 20, kLongestIgnored = 100;  // fields and bytes of each that an answer names
 
 model::MachineId read_vmid(FieldReader& fields) { return fields.require("vmid", fields.id<model::MachineId>("vmid")); }
 
@@ -31,7 +32,9 @@ std::optional<MachineState> read_state(FieldReader& fields, const std::vector<Ma
 
 // The type of the API's own example lets them stand there.
 void add_ignored(std::vector<std::string>& warnings, const std::vector<std::string>& fields) {
-  for (const auto& field : fields) warnings.push_back(field + ": is not a field of this type and was ignored");
+  for (std::size_t i = 0; i < fields.size() && i < kMostIgnored; ++i)
+    warnings.push_back(fields[i].substr(0, kLongestIgnored) + ": is not a field of this type and was ignored");
+  if (fields.size() > kMostIgnored) warnings.push_back("more fields are not of this type and were ignored");
 }
 
 Answer create(const service::Services& services, Request& request) {

@@ -216,7 +216,7 @@ TEST_F(ForwardingTest, WhatIsInMemoryIsAnsweredWhileEveryWorkerWaitsForSomething
   const auto port = start(
       1,
       [&](const Asked& asked) {
-        if (asked.line.find("/read") == std::string::npos) gate.wait();
+        if (asked.line.find("GET /read") == std::string::npos || !asked.body.empty()) gate.wait();
         return answer(asked, "done");
       },
       2);
@@ -225,6 +225,8 @@ TEST_F(ForwardingTest, WhatIsInMemoryIsAnsweredWhileEveryWorkerWaitsForSomething
   gate.wait_until_waiting(1);
   Wire slow_too(port);
   slow_too.send(post("/read", "{}"));  // only a GET is a read
+  Wire large(port);
+  large.send(get("/read", "Content-Length: 5000\r\n") + std::string(5000, ' '));  // and a small one
   std::vector<std::unique_ptr<Wire>> readers;
   for (int i = 0; i < 40; ++i) {
     readers.push_back(std::make_unique<Wire>(port));
@@ -236,8 +238,9 @@ TEST_F(ForwardingTest, WhatIsInMemoryIsAnsweredWhileEveryWorkerWaitsForSomething
     EXPECT_EQ(received->status, 200);
   }
   EXPECT_TRUE(slow_too.quiet(50ms));
+  EXPECT_TRUE(large.quiet(50ms));
   gate.open();
-  for (auto* wire : {&slow, &slow_too}) {
+  for (auto* wire : {&slow, &slow_too, &large}) {
     const auto received = wire->receive();
     ASSERT_TRUE(received);
     EXPECT_EQ(received->body, "done");
