@@ -235,6 +235,10 @@ void Clones::take_back_disks(const Machine& machine) noexcept {
           used = use.first == id;
           return false;
         });
+        change.picture().overlays.visit_from({id, model::ResourceId()}, [&](const Picture::Overlay& overlay, const auto&) {
+          used = used || overlay.first == id;  // the base of somebody's linked clone
+          return false;
+        });
         if (!disk || used) continue;
         auto marked = *disk;
         marked.phase = Phase::deleting;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
 #include "framework/model/error.hpp"
 #include "framework/service/firmware_variables.hpp"
 #include "framework/service/kept_disks.hpp"
@@ -30,8 +32,14 @@ std::map<model::ResourceId, std::int64_t> SnapshotEffects::sizes_then(const Pict
 std::map<model::ResourceId, std::int64_t> SnapshotEffects::go_back(const Picture& picture, const model::Snapshot& snapshot, bool& begun) const {
   std::map<model::ResourceId, std::int64_t> sizes;
   for (const auto& disk : kept_disks(picture, snapshot)) {
-    sizes[disk->id] = volumes_.snapshot_apply(chain_of(picture, disk->id), snapshot.id.uuid()).virtual_size;
-    begun = true;
+    const bool first = !std::exchange(begun, true);  // what fails on the way may have changed the disk all the same
+    try {
+      sizes[disk->id] = volumes_.snapshot_apply(chain_of(picture, disk->id), snapshot.id.uuid()).virtual_size;
+    } catch (const model::Error& error) {
+      const bool refused = error.code() == model::ErrorCode::resource_in_use || error.code() == model::ErrorCode::image_unsupported;
+      if (first && refused) begun = false;
+      throw;
+    }
   }
   begun = true;
   copy_variables(blueprint_.variables(snapshot.id), blueprint_.files(snapshot.machine).nvram);

@@ -221,7 +221,7 @@ void Snapshots::finish(const Machine& row, const Snapshot& snapshot, const std::
 // The machine is what it was before it was to go back.
 void Snapshots::take_back(const Machine& row) {
   Machine before = row;
-  restore_all(before, row.altering.at(kBefore));
+  if (row.altering.contains(kBefore)) restore_all(before, row.altering.at(kBefore));  // a journal of version 0.1 has none: the row was not touched
   before.altering = nullptr;
   host_.define(blueprint_.domain_xml(*inventory_.picture(), before));
   put_ready(inventory_, before);

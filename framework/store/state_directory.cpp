@@ -19,9 +19,10 @@ using model::ErrorCode;
 
 void make_private(const std::filesystem::path& directory) {
   if (::mkdir(directory.c_str(), 0700) == 0) return;
+  const int why = errno;
   struct stat status{};
   if (::lstat(directory.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
-    throw Error(ErrorCode::storage_failed, fmt::format("Cannot make the directory {}: {}", directory.string(), std::strerror(errno)));
+    throw Error(ErrorCode::storage_failed, fmt::format("Cannot make the directory {}: {}", directory.string(), std::strerror(why)));
   if (status.st_uid != ::geteuid())
     throw Error(ErrorCode::storage_failed, fmt::format("The directory {} belongs to another user. Give another one with --state", directory.string()));
   if ((status.st_mode & 077) != 0 && ::chmod(directory.c_str(), 0700) != 0)
