@@ -1,6 +1,8 @@
 #include "server/daemon/daemon.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -56,6 +58,12 @@ edge::EdgeSettings edge_settings(const Settings& settings, std::shared_ptr<spdlo
   edge.timeouts.alarm = seconds(settings.handler_seconds + 30);
   edge.timeouts.drain = seconds(settings.drain_seconds);
   return edge;
+}
+
+// Before the first answer, so that no guest that runs on is called stopped. A hypervisor that is away is not waited for longer than this.
+void wait_for_first_look(const service::Inventory& inventory) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  while (inventory.stale() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(2));
 }
 
 rest::BackendSettings backend_settings(const Settings& settings) {
@@ -128,7 +136,7 @@ Daemon::Daemon(const Settings& settings, const RootPassword& root)
                 pools_, alterations_, snapshots_, clones_, watch_},
       guard_(sessions_, replies_, logs_.server(), rest::all_routes(services_, about())),
       backend_(guard_, backend_settings(settings)),
-      edge_(edge_settings(settings, logs_.access()), backend_, services_) {
+      edge_((wait_for_first_look(inventory_), edge_settings(settings, logs_.access())), backend_, services_) {
   for (const auto& report : registry_.plugins())
     spdlog::log(report.status == "refused" ? spdlog::level::warn : spdlog::level::info, "Plugin {}", plugin::line_of(report));
   for (const auto& name : settings.disabled_plugins)

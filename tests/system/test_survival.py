@@ -39,6 +39,7 @@ def test_a_guest_outlives_kill_9_of_the_server_and_is_adopted(server):
     server.kill()
     assert server.guest_pid(vmid) == pid
     server.start()
+    assert server.state(vmid) == "RUNNING", "the first answer is right already"
     settles(server, vmid, "RUNNING")
     assert server.guest_pid(vmid) == pid
     assert "VELOCITY-GUEST-READY" in server.console(vmid)
